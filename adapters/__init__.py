@@ -1,0 +1,1 @@
+"""One folder per vendor; loaded by name, never imported by the connector."""

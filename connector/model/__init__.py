@@ -1,0 +1,32 @@
+"""The nouns: frozen values, standard library only."""
+
+from connector.model.account import Account
+from connector.model.event import (
+    Event,
+    Identity,
+    Ignored,
+    Item,
+    Notice,
+    Preference,
+    Receipt,
+    Refusal,
+    Reply,
+    Status,
+    TemplateChange,
+)
+from connector.model.ids import AccountId, EventId, MessageId, RemoteId, RequestId, new_id
+from connector.model.message import OPEN, RANK, STATE_OF, Message, Sent, State
+from connector.model.moment import now, parse_duration, parse_time
+from connector.model.payload import Json, Payload, dig, parse_json, parse_object, text_at
+from connector.model.secret import Secret
+from connector.model.template import Category, Part, Slot, SlotKind, Template
+from connector.model.verdict import Decision, Reason, Send, Skip, Step
+from connector.model.wire import Request, Response, Verified
+
+__all__ = [
+    "OPEN", "RANK", "STATE_OF", "Account", "AccountId", "Category", "Decision", "Event", "EventId", "Identity",
+    "Ignored", "Item", "Json", "Message", "MessageId", "Notice", "Part", "Payload", "Preference", "Reason",
+    "Receipt", "Refusal", "RemoteId", "Reply", "Request", "RequestId", "Response", "Secret", "Send", "Sent",
+    "Skip", "Slot", "SlotKind", "State", "Status", "Step", "Template", "TemplateChange", "Verified", "dig",
+    "new_id", "now", "parse_duration", "parse_json", "parse_object", "parse_time", "text_at",
+]  # fmt: skip

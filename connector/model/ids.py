@@ -1,0 +1,22 @@
+"""Identifiers: ours are 26 characters, sort by time of making, and are unique across installations."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NewType
+
+AccountId = NewType("AccountId", str)
+EventId = NewType("EventId", str)
+MessageId = NewType("MessageId", str)
+RequestId = NewType("RequestId", int)
+RemoteId = NewType("RemoteId", str)
+"""The id a vendor gave to a message (WhatsApp: ``wamid.…``)."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id() -> str:
+    """Return a fresh id: 48 bits of milliseconds, 80 random bits, in Crockford's base 32."""
+    number = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,1 @@
+"""Mappings as files: what to send when. Data only."""
