@@ -1,0 +1,70 @@
+"""Where things are, from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from connector.errors import ConfigurationError
+
+DEFAULT_DATA = "connector-data"
+DEFAULT_PORT = 8080
+BODY_CAP = 4 * 1024 * 1024
+"""Bytes; WhatsApp posts up to 3 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The set-up of one installation."""
+
+    data: Path
+    """Folder of the database, the key and the embedded Valkey."""
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    """``""``: the embedded Valkey of the data folder."""
+    public_url: str
+    """Where vendors reach us, without a slash at the end."""
+    host: str
+    port: int
+    body_cap: int
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **given: object) -> Settings:
+        """Read CONNECTOR_DATA, DATABASE_URL, REDIS_URL, CONNECTOR_PUBLIC_URL, CONNECTOR_HOST, CONNECTOR_PORT,
+        CONNECTOR_BODY_CAP and CONNECTOR_LOG_LEVEL; ``given`` (data, host, port) goes first.
+
+        Raises ConfigurationError.
+        """
+        env = dict(os.environ if environ is None else environ)
+        data = Path(str(given.get("data") or env.get("CONNECTOR_DATA") or DEFAULT_DATA)).expanduser().absolute()
+        host = str(given.get("host") or env.get("CONNECTOR_HOST") or "127.0.0.1")
+        port = _number(given.get("port") or env.get("CONNECTOR_PORT") or DEFAULT_PORT, "CONNECTOR_PORT", 65535)
+        public = (env.get("CONNECTOR_PUBLIC_URL") or "").rstrip("/")
+        if public and (urlsplit(public).scheme not in ("http", "https") or not urlsplit(public).hostname):
+            raise ConfigurationError("CONNECTOR_PUBLIC_URL must be a URL such as https://connect.example.org")
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - only compared
+        return cls(
+            data=data,
+            database_url=env.get("DATABASE_URL") or f"sqlite:///{data / 'connector.db'}",
+            redis_url=env.get("REDIS_URL") or "",
+            public_url=public or f"http://{shown}:{port}",
+            host=host,
+            port=port,
+            body_cap=_number(env.get("CONNECTOR_BODY_CAP") or BODY_CAP, "CONNECTOR_BODY_CAP", 64 * 1024 * 1024),
+            log_level=(env.get("CONNECTOR_LOG_LEVEL") or "info").lower(),
+        )
+
+    def webhook_url(self, token: str) -> str:
+        """Return the address to paste at the vendor for the account with this token."""
+        return f"{self.public_url}/hooks/{token}"
+
+
+def _number(value: object, name: str, most: int) -> int:
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= most:
+        raise ConfigurationError(f"{name} must be a whole number from 1 to {most}.")
+    return int(text)
