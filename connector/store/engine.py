@@ -48,7 +48,9 @@ class Store:
         try:
             parsed = make_url(url)
         except ArgumentError:
-            raise ConfigurationError("DATABASE_URL is not a database URL, such as sqlite:////var/lib/connector/connector.db") from None
+            raise ConfigurationError(
+                "DATABASE_URL is not a database URL, such as sqlite:////var/lib/connector/connector.db"
+            ) from None
         self.url = url
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if not self.is_sqlite and parsed.drivername != "postgresql+psycopg":
@@ -59,7 +61,9 @@ class Store:
         if self.is_sqlite:
             path = parsed.database or ""
             if not path or path == ":memory:":
-                raise ConfigurationError("DATABASE_URL must name a file: several processes share the database.")
+                raise ConfigurationError(
+                    "DATABASE_URL must name a file: several processes share the database."
+                )
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._lock_path = Path(path + ".lock")
             options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
@@ -82,7 +86,11 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Yield a connection in one transaction that holds the right to write; commits at the end."""
-        with self._turn(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with (
+            self._turn(),
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager

@@ -1,0 +1,21 @@
+"""How migrations are run: always on the connection that :mod:`connector.store.migrate` hands over."""
+
+from alembic import context
+
+from connector.store.schema import Moment, metadata
+
+
+def _render(kind: str, item: object, _context: object) -> str | bool:
+    return "sa.BigInteger()" if kind == "type" and isinstance(item, Moment) else False
+
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=False,
+    render_item=_render,
+    transactional_ddl=True,
+    transaction_per_migration=False,
+)
+context.run_migrations()
