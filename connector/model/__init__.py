@@ -14,7 +14,7 @@ from connector.model.event import (
     Status,
     TemplateChange,
 )
-from connector.model.ids import AccountId, EventId, MessageId, RemoteId, RequestId, new_id
+from connector.model.ids import AccountId, EventId, MessageId, RemoteId, RequestId, first_id, new_id
 from connector.model.message import OPEN, RANK, STATE_OF, Message, Sent, State
 from connector.model.moment import now, parse_duration, parse_time
 from connector.model.payload import Json, Payload, dig, parse_json, parse_object, text_at
@@ -28,5 +28,5 @@ __all__ = [
     "Ignored", "Item", "Json", "Message", "MessageId", "Notice", "Part", "Payload", "Preference", "Reason",
     "Receipt", "Refusal", "RemoteId", "Reply", "Request", "RequestId", "Response", "Secret", "Send", "Sent",
     "Skip", "Slot", "SlotKind", "State", "Status", "Step", "Template", "TemplateChange", "Verified", "dig",
-    "new_id", "now", "parse_duration", "parse_json", "parse_object", "parse_time", "text_at",
+    "first_id", "new_id", "now", "parse_duration", "parse_json", "parse_object", "parse_time", "text_at",
 ]  # fmt: skip

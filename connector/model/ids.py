@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import datetime
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
@@ -18,5 +19,13 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 def new_id() -> str:
     """Return a fresh id: 48 bits of milliseconds, 80 random bits, in Crockford's base 32."""
-    number = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
+    return _spell((time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10)))
+
+
+def first_id(moment: datetime) -> str:
+    """Return the lowest id that may be made at a moment: ids from then on are not below it."""
+    return _spell(int(moment.timestamp() * 1000) << 80)
+
+
+def _spell(number: int) -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
