@@ -114,6 +114,8 @@ class Channel(ABC):
 
     rate: float = 80.0
     """Messages a second that the vendor allows this account."""
+    doubt_seconds: float = 90.0
+    """How long to wait for a receipt before a message in doubt is sent again or given up."""
 
     @abstractmethod
     def send(self, message: Message) -> Sent:

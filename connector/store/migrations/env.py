@@ -1,11 +1,13 @@
 """How migrations are run: always on the connection that :mod:`connector.store.migrate` hands over."""
 
+from typing import Any, Literal
+
 from alembic import context
 
 from connector.store.schema import Moment, metadata
 
 
-def _render(kind: str, item: object, _context: object) -> str | bool:
+def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     return "sa.BigInteger()" if kind == "type" and isinstance(item, Moment) else False
 
 

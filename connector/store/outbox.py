@@ -1,0 +1,331 @@
+"""The outbox: messages that are to leave, are leaving, or have left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, or_, select, update
+
+from connector.model import (
+    AccountId,
+    Category,
+    EventId,
+    Message,
+    MessageId,
+    RemoteId,
+    Send,
+    State,
+    new_id,
+    now,
+)
+from connector.store.dialect import insert_new, lock_rows
+from connector.store.engine import Transaction
+from connector.store.schema import attempt, event_subject, message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message on its way into the outbox, frozen as it was decided."""
+
+    id: MessageId
+    event_id: EventId
+    mapping: str
+    version: int
+    source_id: AccountId
+    dedupe_key: str
+    subject: str
+    label: str
+    occurred_at: datetime
+    send: Send
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """A message as it stands; what :func:`save` writes back."""
+
+    id: MessageId
+    channel_id: AccountId
+    source_id: AccountId
+    mapping: str
+    subject: str
+    template: str
+    language: str
+    category: str
+    recipient: str = field(repr=False)
+    slots: Mapping[str, str] = field(repr=False)
+    state: State
+    reason: str
+    words: str
+    code: str
+    tries: int
+    remote_id: RemoteId | None
+    recipient_id: str = field(repr=False)
+    cancel_when: Sequence[str]
+    resend_in_doubt: bool
+    created_at: datetime
+    occurred_at: datetime
+    not_before: datetime
+    expires_at: datetime | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    accepted_at: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    ended_at: datetime | None
+
+    def message(self) -> Message:
+        """Return what the channel needs."""
+        return Message(
+            id=self.id,
+            recipient=self.recipient,
+            template=self.template,
+            language=self.language,
+            category=Category(self.category),
+            slots=self.slots,
+        )
+
+
+_COLUMNS = [message.c[name] for name in Row.__dataclass_fields__]
+_SAVED = (
+    "state reason words code tries remote_id recipient_id not_before lease_owner lease_until "
+    "accepted_at sent_at delivered_at read_at ended_at"
+).split()
+
+
+def _row(found: Any) -> Row:
+    values = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's documented way to a row's names
+    values["state"] = State(values["state"])
+    return Row(**values)
+
+
+def taken(tx: Transaction, dedupe_keys: Collection[str]) -> dict[str, Row]:
+    """Return the messages that already hold these business keys."""
+    if not dedupe_keys:
+        return {}
+    query = select(*_COLUMNS, message.c.dedupe_key.label("key")).where(message.c.dedupe_key.in_(list(dedupe_keys)))
+    found = {}
+    for row in tx.execute(lock_rows(tx, query)):
+        values = dict(row._mapping)  # noqa: SLF001 - see above
+        key = values.pop("key")
+        found[key] = Row(**(values | {"state": State(values["state"])}))
+    return found
+
+
+def add(tx: Transaction, messages: Sequence[NewMessage], at: datetime) -> set[MessageId]:
+    """Store messages that wait to be sent; return the ids of those whose business key was free."""
+    if not messages:
+        return set()
+    rows = [
+        {
+            "id": item.id,
+            "event_id": item.event_id,
+            "mapping": item.mapping,
+            "version": item.version,
+            "source_id": item.source_id,
+            "channel_id": item.send.channel,
+            "dedupe_key": item.dedupe_key,
+            "subject": item.subject,
+            "label": item.label,
+            "recipient": item.send.recipient,
+            "recipient_id": "",
+            "template": item.send.template,
+            "language": item.send.language,
+            "category": item.send.category.value,
+            "slots": dict(item.send.slots),
+            "state": State.WAITING,
+            "reason": "",
+            "words": "",
+            "code": "",
+            "occurred_at": item.occurred_at,
+            "not_before": item.send.not_before,
+            "expires_at": item.send.expires_at,
+            "cancel_when": list(item.send.cancel_when),
+            "resend_in_doubt": item.send.resend_in_doubt,
+            "tries": 0,
+            "created_at": at,
+        }
+        for item in messages
+    ]
+    ids = {item.id for item in messages}
+    if tx.execute(insert_new(tx, message), rows).rowcount == len(rows):
+        return ids
+    present = select(message.c.id).where(message.c.id.in_(list(ids)))
+    return {MessageId(number) for number in tx.execute(present).scalars()}
+
+
+def replace(tx: Transaction, id_: MessageId, newer: NewMessage) -> None:
+    """Let a newer event about the same subject speak instead of a message that still waits."""
+    tx.execute(
+        update(message)
+        .where(message.c.id == id_, message.c.state == State.WAITING)
+        .values(
+            event_id=newer.event_id,
+            version=newer.version,
+            recipient=newer.send.recipient,
+            template=newer.send.template,
+            language=newer.send.language,
+            category=newer.send.category.value,
+            slots=dict(newer.send.slots),
+            occurred_at=newer.occurred_at,
+            not_before=newer.send.not_before,
+            expires_at=newer.send.expires_at,
+            cancel_when=list(newer.send.cancel_when),
+            label=newer.label,
+        )
+    )
+
+
+def waiting_about(tx: Transaction, subjects: Collection[tuple[AccountId, str]]) -> list[Row]:
+    """Return the waiting messages about these subjects that some event would cancel."""
+    by_account: dict[AccountId, list[str]] = {}
+    for account_id, subject in subjects:
+        by_account.setdefault(account_id, []).append(subject)
+    found: list[Row] = []
+    for account_id, names in by_account.items():
+        query = select(*_COLUMNS).where(
+            message.c.source_id == account_id, message.c.subject.in_(names), message.c.state == State.WAITING
+        )
+        found += [row for row in map(_row, tx.execute(lock_rows(tx, query))) if row.cancel_when]
+    return found
+
+
+def due(tx: Transaction, channel_id: AccountId, most: int) -> list[Row]:
+    """Return up to ``most`` messages of this channel whose time has come, the longest due first."""
+    query = (
+        select(*_COLUMNS)
+        .where(message.c.channel_id == channel_id, message.c.state == State.WAITING, message.c.not_before <= now())
+        .order_by(message.c.not_before, message.c.id)
+        .limit(most)
+    )
+    return [_row(found) for found in tx.execute(lock_rows(tx, query, skip_locked=True))]
+
+
+def overtaken(tx: Transaction, rows: Iterable[Row]) -> dict[MessageId, str]:
+    """Return which of these messages a stored event cancels, and by which type of event."""
+    asked = [row for row in rows if row.cancel_when]
+    found: dict[MessageId, str] = {}
+    for row in asked:
+        query = select(event_subject.c.type).where(
+            event_subject.c.account_id == row.source_id,
+            event_subject.c.subject == row.subject,
+            event_subject.c.type.in_(list(row.cancel_when)),
+        )
+        if (hit := tx.execute(query.limit(1)).first()) is not None:
+            found[row.id] = hit[0]
+    return found
+
+
+def begin(tx: Transaction, rows: Sequence[Row], owner: str, seconds: float) -> dict[MessageId, str]:
+    """Lease messages and write down one attempt each, BEFORE the call; return the attempts' ids."""
+    if not rows:
+        return {}
+    at = now()
+    tx.execute(
+        update(message)
+        .where(message.c.id.in_([row.id for row in rows]))
+        .values(
+            state=State.SENDING,
+            tries=message.c.tries + 1,
+            lease_owner=owner,
+            lease_until=at + timedelta(seconds=seconds),
+            reason="",
+            words="",
+            code="",
+        )
+    )
+    attempts = {row.id: new_id() for row in rows}
+    tx.execute(
+        attempt.insert(),
+        [
+            {"id": number, "message_id": row_id, "started_at": at, "outcome": "", "code": "", "words": ""}
+            for row_id, number in attempts.items()
+        ],
+    )
+    return attempts
+
+
+def end_attempts(tx: Transaction, ends: Sequence[tuple[str, str, str, str]], at: datetime) -> None:
+    """Write how attempts ended: (attempt id, outcome, code, words)."""
+    if ends:
+        tx.execute(
+            update(attempt)
+            .where(attempt.c.id == bindparam("id_"))
+            .values(outcome=bindparam("outcome_"), code=bindparam("code_"), words=bindparam("words_"), ended_at=at),
+            [{"id_": a, "outcome_": b, "code_": c, "words_": d} for a, b, c, d in ends],
+        )
+
+
+def load(
+    tx: Transaction, ids: Collection[MessageId] = (), remote_ids: Collection[RemoteId] = ()
+) -> list[Row]:
+    """Return messages by our id or by the channel's, locked until the transaction ends."""
+    wanted = []
+    if ids:
+        wanted.append(message.c.id.in_(sorted(ids)))
+    if remote_ids:
+        wanted.append(message.c.remote_id.in_(sorted(remote_ids)))
+    if not wanted:
+        return []
+    query = select(*_COLUMNS).where(or_(*wanted)).order_by(message.c.id)
+    return [_row(found) for found in tx.execute(lock_rows(tx, query))]
+
+
+_SAVE = (
+    update(message)
+    .where(message.c.id == bindparam("id_"))
+    .values({name: bindparam(f"{name}_") for name in _SAVED})
+)
+
+
+def save(tx: Transaction, rows: Iterable[Row]) -> None:
+    """Write back where messages stand."""
+    values = [{"id_": row.id} | {f"{name}_": getattr(row, name) for name in _SAVED} for row in rows]
+    if values:
+        tx.execute(_SAVE, values)
+
+
+def orphans(tx: Transaction, channel_id: AccountId, owner: str) -> list[Row]:
+    """Return messages of this channel that somebody else began to send and has not finished."""
+    query = select(*_COLUMNS).where(
+        message.c.channel_id == channel_id,
+        message.c.state == State.SENDING,
+        or_(message.c.lease_owner != owner, message.c.lease_until < now()),
+    )
+    return [_row(found) for found in tx.execute(lock_rows(tx, query))]
+
+
+def doubts(tx: Transaction, channel_id: AccountId) -> list[Row]:
+    """Return messages in doubt whose window for a receipt has closed."""
+    query = select(*_COLUMNS).where(
+        message.c.channel_id == channel_id, message.c.state == State.IN_DOUBT, message.c.lease_until < now()
+    )
+    return [_row(found) for found in tx.execute(lock_rows(tx, query))]
+
+
+def restless(tx: Transaction, channel_ids: Iterable[AccountId]) -> list[AccountId]:
+    """Return the channels that have something to do now: due, orphaned or doubtful messages."""
+    at = now()
+    found = []
+    for channel_id in channel_ids:
+        query = select(message.c.id).where(
+            message.c.channel_id == channel_id,
+            or_(
+                and_(message.c.state == State.WAITING, message.c.not_before <= at),
+                and_(message.c.state.in_([State.SENDING, State.IN_DOUBT]), message.c.lease_until < at),
+            ),
+        )
+        if tx.execute(query.limit(1)).first() is not None:
+            found.append(channel_id)
+    return found
+
+
+def count_open(tx: Transaction) -> dict[str, int]:
+    """Return how many messages wait, are being sent, or are in doubt."""
+    query = select(message.c.state, func.count()).where(
+        or_(message.c.state == State.WAITING, message.c.state.in_([State.SENDING, State.IN_DOUBT]))
+    )
+    return {state: count for state, count in tx.execute(query.group_by(message.c.state))}
