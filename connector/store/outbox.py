@@ -90,14 +90,14 @@ class Row:
 
 
 _COLUMNS = [message.c[name] for name in Row.__dataclass_fields__]
-_SAVED = (
-    "state reason words code tries remote_id recipient_id not_before lease_owner lease_until "
-    "accepted_at sent_at delivered_at read_at ended_at"
-).split()
+_SAVED = [
+    "state", "reason", "words", "code", "tries", "remote_id", "recipient_id", "not_before", "lease_owner",
+    "lease_until", "accepted_at", "sent_at", "delivered_at", "read_at", "ended_at",
+]  # fmt: skip
 
 
 def _row(found: Any) -> Row:
-    values = dict(found._mapping)  # noqa: SLF001 - SQLAlchemy's documented way to a row's names
+    values = dict(found._mapping)
     values["state"] = State(values["state"])
     return Row(**values)
 
@@ -109,7 +109,7 @@ def taken(tx: Transaction, dedupe_keys: Collection[str]) -> dict[str, Row]:
     query = select(*_COLUMNS, message.c.dedupe_key.label("key")).where(message.c.dedupe_key.in_(list(dedupe_keys)))
     found = {}
     for row in tx.execute(lock_rows(tx, query)):
-        values = dict(row._mapping)  # noqa: SLF001 - see above
+        values = dict(row._mapping)
         key = values.pop("key")
         found[key] = Row(**(values | {"state": State(values["state"])}))
     return found
@@ -328,4 +328,4 @@ def count_open(tx: Transaction) -> dict[str, int]:
     query = select(message.c.state, func.count()).where(
         or_(message.c.state == State.WAITING, message.c.state.in_([State.SENDING, State.IN_DOUBT]))
     )
-    return {state: count for state, count in tx.execute(query.group_by(message.c.state))}
+    return {row[0]: row[1] for row in tx.execute(query.group_by(message.c.state))}

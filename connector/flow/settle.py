@@ -1,0 +1,107 @@
+"""Receipts move messages forward, never back.
+
+accepted < sent < delivered < read; failed is final unless the message is known to have been delivered.
+Receipts come twice, in any order, and before the reply to the send: all of that ends in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from connector.model import RANK, STATE_OF, AccountId, MessageId, Receipt, RemoteId, State, Status
+from connector.store import Transaction, outbox, receipts
+
+RESEND_HORIZON = timedelta(hours=24)
+"""Without an expiry of its own, a message is not tried again after so long."""
+
+
+def settle(
+    tx: Transaction, arrived: Sequence[tuple[AccountId, Receipt]], at: datetime
+) -> list[tuple[AccountId, State]]:
+    """Store receipts and move their messages; return the (channel, new state) of each move."""
+    fresh = receipts.unknown(tx, arrived)
+    if not fresh:
+        return []
+    rows = outbox.load(
+        tx,
+        {item.message_id for _, item in fresh if item.message_id},
+        {item.remote_id for _, item in fresh if not item.message_id},
+    )
+    by_id = {row.id: row for row in rows}
+    by_remote = {row.remote_id: row for row in rows if row.remote_id}
+    stored: list[tuple[AccountId, Receipt, MessageId | None]] = []
+    touched: dict[MessageId, tuple[outbox.Row, State]] = {}
+    for account_id, item in fresh:
+        row = by_id.get(item.message_id) if item.message_id else by_remote.get(item.remote_id)
+        if row is None or row.channel_id != account_id:  # another sender's, or too early: parked
+            stored.append((account_id, item, None))
+            continue
+        stored.append((account_id, item, row.id))
+        touched.setdefault(row.id, (row, row.state))
+        advance(row, item, at)
+    receipts.add(tx, stored, at)
+    outbox.save(tx, (row for row, _ in touched.values()))
+    return [(row.channel_id, row.state) for row, before in touched.values() if row.state != before]
+
+
+def settle_parked(tx: Transaction, rows: Iterable[outbox.Row], at: datetime) -> list[outbox.Row]:
+    """Apply receipts that came before we knew the remote id of these messages; return the rows they moved."""
+    by_channel: dict[AccountId, dict[RemoteId, outbox.Row]] = {}
+    for row in rows:
+        if row.remote_id:
+            by_channel.setdefault(row.channel_id, {})[row.remote_id] = row
+    moved = []
+    for channel_id, by_remote in by_channel.items():
+        for item in receipts.unpark(tx, channel_id, by_remote):
+            row = by_remote[item.remote_id]
+            receipts.assign(tx, channel_id, item.key, row.id)
+            advance(row, item, at)
+            moved.append(row)
+    return moved
+
+
+def advance(row: outbox.Row, item: Receipt, at: datetime) -> None:
+    """Fold one receipt into where a message stands."""
+    if item.status is Status.FAILED:
+        _fail(row, item, at)
+        return
+    if row.remote_id is None:
+        row.remote_id = item.remote_id
+    _stamp(row, item)
+    reached = STATE_OF[item.status]
+    rank = RANK.get(row.state, 0)
+    revived = row.state is State.FAILED and item.status >= Status.DELIVERED
+    if revived or (row.state in RANK and row.state is not State.FAILED and RANK[reached] > rank):
+        row.state = reached
+        row.reason = row.words = row.code = ""
+        row.ended_at = None
+
+
+def _stamp(row: outbox.Row, item: Receipt) -> None:
+    if item.status >= Status.SENT:
+        row.sent_at = min(row.sent_at or item.occurred_at, item.occurred_at)
+    if item.status >= Status.DELIVERED:  # Meta skips `delivered` where a message is read at once
+        row.delivered_at = min(row.delivered_at or item.occurred_at, item.occurred_at)
+    if item.status >= Status.READ:
+        row.read_at = min(row.read_at or item.occurred_at, item.occurred_at)
+
+
+def _fail(row: outbox.Row, item: Receipt, at: datetime) -> None:
+    known_delivered = RANK.get(row.state, 0) >= RANK[State.DELIVERED]
+    if known_delivered or row.state not in RANK or row.state is State.FAILED:
+        return
+    if row.remote_id is None and (row.tries <= 1 or row.state is not State.SENDING):
+        row.remote_id = item.remote_id
+    if row.remote_id != item.remote_id:  # an earlier attempt's end says nothing about the present one
+        return
+    refusal = item.refusal
+    row.code = refusal.code if refusal else ""
+    row.words = refusal.words if refusal else "The channel gave no reason."
+    horizon = row.expires_at or row.created_at + RESEND_HORIZON
+    if refusal and refusal.temporary:
+        again = at + timedelta(seconds=max(refusal.retry_after or 0, 4.0 ** min(row.tries, 5)))
+        if again < horizon:
+            row.state, row.reason, row.not_before, row.remote_id = State.WAITING, "refused_for_now", again, None
+            return
+    row.state, row.reason, row.ended_at = State.FAILED, "refused", item.occurred_at
