@@ -1,0 +1,223 @@
+"""Connecting accounts: settings checked by the adapter's schema, secrets sealed, rows turned into accounts."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from connector.contract import Adapter
+from connector.errors import ConfigurationError
+from connector.flow import settings as schemas
+from connector.model import Account, AccountId, Secret, new_id, now
+from connector.store import Store, Transaction, accounts
+from connector.store.accounts import AccountRow
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+TOKEN_BYTES = 24
+
+
+class Registry(Protocol):
+    """Where adapters are found."""
+
+    def get(self, name: str) -> Adapter:
+        """Return the adapter of this name. Raises ConfigurationError."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all adapters."""
+
+
+class Vault(Protocol):
+    """What keeps secrets at rest."""
+
+    def seal(self, values: Mapping[str, Any]) -> str:
+        """Encrypt a JSON object."""
+
+    def open_(self, sealed: str) -> dict[str, Any]:
+        """Decrypt it. Raises ConfigurationError where the key is another."""
+
+
+def connect(
+    store: Store, registry: Registry, vault: Vault, adapter_name: str, name: str, given: Mapping[str, Any]
+) -> Account:
+    """Check and store a new account; ``given`` maps the adapter's settings to values, secrets among them.
+
+    Raises ConfigurationError that names every faulty field: ``webhook_secret: …; shop: …``.
+    """
+    adapter = registry.get(adapter_name)
+    faults = list(schemas.check(adapter, given))
+    if not _NAME.fullmatch(name):
+        faults.insert(0, "name: must be 1 to 63 letters, digits, dots, dashes or underscores, such as main-store.")
+    with store.read() as tx:
+        if accounts.get_by_name(tx, name):
+            faults.insert(0, f"name: an account named {name!r} exists already.")
+    if faults:
+        raise ConfigurationError("; ".join(faults))
+    parts = schemas.split(adapter, given)
+    at = now()
+    row = AccountRow(
+        id=AccountId(new_id()),
+        adapter=adapter.name,
+        name=name,
+        token=secrets.token_urlsafe(TOKEN_BYTES),
+        settings=parts.public,
+        secrets=vault.seal(parts.secret),
+        created_at=at,
+        updated_at=at,
+    )
+    with store.write() as tx:
+        accounts.add(tx, row)
+    return load(registry, vault, row)
+
+
+def load(registry: Registry, vault: Vault, row: AccountRow) -> Account:
+    """Turn a row into an account. Raises ConfigurationError that names the account."""
+    try:
+        settings = schemas.load(registry.get(row.adapter), {**row.settings, **vault.open_(row.secrets)})
+    except ConfigurationError as error:
+        raise ConfigurationError(f"Account {row.name}: {error}") from None
+    return Account(
+        id=row.id,
+        adapter=row.adapter,
+        name=row.name,
+        token=row.token,
+        settings=settings,
+        active=row.active,
+        note=row.note,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def load_all(
+    store: Store,
+    registry: Registry,
+    vault: Vault,
+    *,
+    on_fault: Callable[[AccountRow, ConfigurationError], None] | None = None,
+) -> tuple[Account, ...]:
+    """Load every account, by name.
+
+    An account that cannot be loaded raises its ConfigurationError; with ``on_fault`` it is handed to that
+    instead, and the others are loaded.
+    """
+    with store.read() as tx:
+        rows = accounts.all_(tx)
+    found = []
+    for row in rows:
+        try:
+            found.append(load(registry, vault, row))
+        except ConfigurationError as error:
+            if on_fault is None:
+                raise
+            on_fault(row, error)
+    return tuple(found)
+
+
+def find(store: Store, name: str) -> AccountRow:
+    """Return the account of this name. Raises ConfigurationError that lists the names there are."""
+    with store.read() as tx:
+        return _find(tx, name)
+
+
+def change(store: Store, registry: Registry, vault: Vault, name: str, given: Mapping[str, Any]) -> Account:
+    """Replace some of an account's settings; the others stay. Raises ConfigurationError, as :func:`connect`."""
+    return _rewrite(store, registry, vault, name, lambda stored: {**stored, **given})
+
+
+def rotate(
+    store: Store,
+    registry: Registry,
+    vault: Vault,
+    name: str,
+    field: str,
+    value: Secret | None,
+    *,
+    drop_old: bool = False,
+) -> Account:
+    """Give a secret a new value; where the field rotates, older values stay valid until dropped.
+
+    ``value`` None with ``drop_old`` keeps the newest alone. Raises ConfigurationError.
+    """
+    adapter = registry.get(find(store, name).adapter)
+    setting = next((setting for setting in schemas.settings_of(adapter) if setting.name == field), None)
+    if setting is None or not setting.secret:
+        names = ", ".join(setting.name for setting in schemas.settings_of(adapter) if setting.secret)
+        raise ConfigurationError(f"{field}: is not a secret of {adapter.title}, which has {names or 'none'}.")
+    if value is None and not drop_old:
+        raise ConfigurationError(f"{field}: no new value was given.")
+
+    def turn(stored: Mapping[str, Any]) -> dict[str, Any]:
+        known = stored.get(field, [])
+        old = known if isinstance(known, list) else [known]
+        values = old if value is None else [value.reveal(), *(text for text in old if text != value.reveal())]
+        if not values:
+            raise ConfigurationError(f"{field}: is not set, so there is nothing to keep.")
+        return {**stored, field: (values[:1] if drop_old else values) if setting.rotates else values[0]}
+
+    return _rewrite(store, registry, vault, name, turn)
+
+
+def remove(store: Store, name: str, *, force: bool = False) -> accounts.Pending:
+    """Remove an account; its history stays. Returns what was cut off.
+
+    Raises ConfigurationError while messages or unread webhooks wait for it, unless ``force``: then they
+    end, and say why.
+    """
+    with store.write() as tx:
+        row = _find(tx, name)
+        pending = accounts.pending(tx, row.id)
+        if pending and not force:
+            raise ConfigurationError(
+                f"{name} is still needed by {pending.messages} open messages and {pending.requests} unread webhooks; "
+                "wait until they are done, or remove it with --force, which cancels them."
+            )
+        accounts.abandon(tx, row.id, now())
+        accounts.remove(tx, row.id)
+    return pending
+
+
+def public_settings(account: Account) -> dict[str, Any]:
+    """Return an account's settings without its secrets."""
+    return schemas.public(account.settings)
+
+
+def reseal_all(store: Store, old: Vault, new: Vault) -> int:
+    """Seal every account's secrets with another key, in one transaction; return how many.
+
+    Raises ConfigurationError, and changes nothing, where one of them cannot be opened.
+    """
+    with store.write() as tx:
+        rows = accounts.all_(tx)
+        for row in rows:
+            sealed = new.seal(old.open_(row.secrets))
+            accounts.update_settings(tx, row.id, settings=row.settings, secrets=sealed, at=row.updated_at)
+    return len(rows)
+
+
+def _find(tx: Transaction, name: str) -> AccountRow:
+    row = accounts.get_by_name(tx, name)
+    if row is None:
+        names = (
+            ", ".join(row.name for row in accounts.all_(tx)) or "none yet; connect one with `connector accounts add`"
+        )
+        raise ConfigurationError(f"There is no account named {name!r}; there are: {names}.")
+    return row
+
+
+def _rewrite(
+    store: Store,
+    registry: Registry,
+    vault: Vault,
+    name: str,
+    rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Account:
+    with store.write() as tx:
+        row = _find(tx, name)
+        stored = {**row.settings, **vault.open_(row.secrets)}
+        parts = schemas.split(registry.get(row.adapter), rewrite(stored))
+        sealed, at = vault.seal(parts.secret), now()
+        accounts.update_settings(tx, row.id, settings=parts.public, secrets=sealed, at=at)
+    return load(registry, vault, replace(row, settings=parts.public, secrets=sealed, updated_at=at))
