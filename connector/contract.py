@@ -7,7 +7,6 @@ and raises one of the errors of :mod:`connector.errors`.
 
 from __future__ import annotations
 
-import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, ValidationError, fields
 
 from connector.http import Http
+from connector.http import is_loopback as is_loopback
 from connector.model import (
     Event,
     Ignored,
@@ -232,16 +232,6 @@ class SecretField(fields.Field[Any]):
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return "••••" if value else None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class ApiUrl(fields.Field[str]):
