@@ -1,1 +1,5 @@
-"""To be told by its builder."""
+"""Secrets at rest."""
+
+from connector.security.vault import Vault
+
+__all__ = ["Vault"]
