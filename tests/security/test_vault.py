@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import ConfigurationError
@@ -48,7 +48,8 @@ _json = st.recursive(
 _one = Vault.open(Path("unused"), {"CONNECTOR_SECRET_KEY": Fernet.generate_key().decode()})
 
 
-@given(st.dictionaries(st.text(), _json))
+@settings(max_examples=25, deadline=None)
+@given(st.dictionaries(st.text(), _json, max_size=4))
 def test_any_json_object_comes_back_as_it_was(values: dict[str, Any]) -> None:
     assert _one.open_(_one.seal(values)) == values
 
