@@ -6,15 +6,28 @@ Lists come newest first and are paged by id: ``before`` is the last id of the pa
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, or_, select
+from sqlalchemy import RowMapping, Select, exists, func, select
 
-from connector.model import State, Status, Step, Template, first_id
+from connector.model import AccountId, State, Status, Step, first_id
 from connector.store import schema, templates
 from connector.store.engine import Transaction
+from connector.store.views import (
+    BARREN,
+    AttemptRow,
+    DecisionRow,
+    EventFile,
+    EventFilter,
+    EventRow,
+    InboundRow,
+    MessageFile,
+    MessageFilter,
+    MessageRow,
+    ReceiptRow,
+    RequestRow,
+)
 
 _ACCOUNT = schema.account.c
 _REQUEST = schema.request.c
@@ -26,189 +39,8 @@ _ATTEMPT = schema.attempt.c
 _RECEIPT = schema.receipt.c
 _INBOUND = schema.inbound.c
 
-BARREN = ("ignored", "unreadable", "broken")
-"""States of requests that produced nothing."""
 PAGE = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRow:
-    """A stored request without its bytes; ``account`` is the account's name."""
-
-    id: int
-    account_id: str
-    account: str
-    delivery_key: str
-    topic: str
-    received_at: datetime
-    state: str
-    words: str
-    tries: int
-    size: int
-    """Bytes of the body."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionRow:
-    """What one mapping made of one event."""
-
-    id: str
-    event_id: str
-    mapping: str
-    version: int
-    verdict: str
-    """``send`` or ``skip``."""
-    reason: str
-    words: str = field(repr=False)
-    steps: tuple[Step, ...]
-    message_id: str | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
-    """An event with every decision about it; ``account`` is the account's name."""
-
-    id: str
-    account_id: str
-    account: str
-    request_id: int
-    key: str
-    type: str
-    topic: str
-    subject: str
-    label: str
-    occurred_at: datetime
-    planned_at: datetime
-    decisions: tuple[DecisionRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRow:
-    """A message as it stands; ``source`` and ``channel`` are names of accounts."""
-
-    id: str
-    event_id: str
-    mapping: str
-    version: int
-    source: str
-    channel_id: str
-    channel: str
-    subject: str
-    label: str
-    recipient: str = field(repr=False)
-    template: str
-    language: str
-    category: str
-    slots: Mapping[str, str] = field(repr=False)
-    state: State
-    reason: str
-    words: str
-    code: str
-    occurred_at: datetime
-    not_before: datetime
-    expires_at: datetime | None
-    tries: int
-    remote_id: str | None
-    created_at: datetime
-    accepted_at: datetime | None
-    sent_at: datetime | None
-    delivered_at: datetime | None
-    read_at: datetime | None
-    ended_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRow:
-    """One call of the channel; an empty outcome means in flight, or in doubt."""
-
-    id: str
-    message_id: str
-    started_at: datetime
-    ended_at: datetime | None
-    outcome: str
-    code: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiptRow:
-    """One report of the channel."""
-
-    id: str
-    message_id: str | None
-    remote_id: str
-    status: Status
-    word: str
-    code: str
-    words: str
-    advice: str
-    retry_after: int | None
-    occurred_at: datetime
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboundRow:
-    """Something a person or the channel said to us."""
-
-    id: str
-    account: str
-    request_id: int
-    kind: str
-    word: str
-    words: str = field(repr=False)
-    occurred_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageFile:
-    """Everything about one message."""
-
-    message: MessageRow
-    event: EventRow | None
-    request: RequestRow | None
-    attempts: tuple[AttemptRow, ...]
-    receipts: tuple[ReceiptRow, ...]
-    template: Template | None
-    """As the channel has it now; None where it was never synced."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventFile:
-    """Everything about one event."""
-
-    event: EventRow
-    request: RequestRow | None
-    messages: tuple[MessageFile, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventFilter:
-    """Which events to list; what is empty does not matter."""
-
-    type: str = ""
-    label: str = ""
-    subject: str = ""
-    account: str = ""
-    since: datetime | None = None
-    verdict: str = ""
-    """``send``, ``skip``, or ``none`` for events that no mapping listened to."""
-    reason: str = ""
-    mapping: str = ""
-    ids: Collection[str] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageFilter:
-    """Which messages to list; what is empty does not matter."""
-
-    states: tuple[State, ...] = ()
-    mapping: str = ""
-    recipients: tuple[str, ...] = field(default=(), repr=False)
-    label: str = ""
-    since: datetime | None = None
-    ids: Collection[str] | None = None
+"""Rows of a list, unless asked for more."""
 
 
 def labels(term: str) -> tuple[str, ...]:
@@ -217,15 +49,13 @@ def labels(term: str) -> tuple[str, ...]:
     return (bare, f"#{bare}") if bare else ()
 
 
-def list_events(
-    tx: Transaction, wanted: EventFilter, *, before: str = "", most: int = PAGE
-) -> list[EventRow]:
+def list_events(tx: Transaction, wanted: EventFilter, *, before: str = "", most: int = PAGE) -> list[EventRow]:
     """Return events with their decisions, the newest first."""
     query = select(schema.event).order_by(_EVENT.id.desc()).limit(most)
     if before:
         query = query.where(_EVENT.id < before)
-    rows = tx.execute(_narrow_events(query, wanted)).all()
-    told = _decisions(tx, [row.id for row in rows])
+    rows = tx.execute(_narrow_events(query, wanted)).mappings().all()
+    told = _decisions(tx, [row["id"] for row in rows])
     names = account_names(tx)
     return [_event(row, names, told) for row in rows]
 
@@ -233,6 +63,8 @@ def list_events(
 def _narrow_events(query: Select[Any], wanted: EventFilter) -> Select[Any]:
     if wanted.ids is not None:
         query = query.where(_EVENT.id.in_(list(wanted.ids)))
+    if wanted.request_ids is not None:
+        query = query.where(_EVENT.request_id.in_(list(wanted.request_ids)))
     if wanted.type:
         query = query.where(_EVENT.type == wanted.type)
     if wanted.label:
@@ -259,9 +91,7 @@ def _narrow_events(query: Select[Any], wanted: EventFilter) -> Select[Any]:
     return query.where(exists().where(_DECISION.event_id == _EVENT.id, *about)) if about else query
 
 
-def list_messages(
-    tx: Transaction, wanted: MessageFilter, *, before: str = "", most: int = PAGE
-) -> list[MessageRow]:
+def list_messages(tx: Transaction, wanted: MessageFilter, *, before: str = "", most: int = PAGE) -> list[MessageRow]:
     """Return messages, the newest first."""
     query = select(schema.message).order_by(_MESSAGE.id.desc()).limit(most)
     if before:
@@ -279,7 +109,7 @@ def list_messages(
     if wanted.since:
         query = query.where(_MESSAGE.id >= first_id(wanted.since))
     names = account_names(tx)
-    return [_message(row, names) for row in tx.execute(query)]
+    return [_message(row, names) for row in tx.execute(query).mappings()]
 
 
 def list_requests(
@@ -293,9 +123,7 @@ def list_requests(
 ) -> list[RequestRow]:
     """Return stored requests without their bytes, the newest first; no states means all of them."""
     columns = [column for column in _REQUEST if column.name not in _UNSEEN]
-    query = (
-        select(*columns, func.length(_REQUEST.body).label("size")).order_by(_REQUEST.id.desc()).limit(most)
-    )
+    query = select(*columns, func.length(_REQUEST.body).label("size")).order_by(_REQUEST.id.desc()).limit(most)
     if states:
         query = query.where(_REQUEST.state.in_(states))
     if since:
@@ -306,8 +134,8 @@ def list_requests(
         query = query.where(_REQUEST.id < before)
     names = account_names(tx)
     return [
-        RequestRow(**row._mapping, account=names.get(row.account_id, row.account_id))
-        for row in tx.execute(query)
+        RequestRow(**row, account=names.get(row["account_id"], row["account_id"]))
+        for row in tx.execute(query).mappings()
     ]
 
 
@@ -316,7 +144,7 @@ _UNSEEN = ("body", "headers", "method", "lease_owner", "lease_until")
 
 def message_file(tx: Transaction, id_: str) -> MessageFile | None:
     """Return everything about one message, or None where there is none."""
-    row = tx.execute(select(schema.message).where(_MESSAGE.id == id_)).first()
+    row = tx.execute(select(schema.message).where(_MESSAGE.id == id_)).mappings().first()
     if row is None:
         return None
     message = _message(row, account_names(tx))
@@ -331,8 +159,8 @@ def event_file(tx: Transaction, id_: str) -> EventFile | None:
         return None
     event, names = events[0], account_names(tx)
     planned = [told.message_id for told in event.decisions if told.message_id and told.verdict == "send"]
-    query = select(schema.message).where(or_(_MESSAGE.id.in_(planned)) if planned else _none())
-    rows = tx.execute(query.order_by(_MESSAGE.id)).all()
+    query = select(schema.message).where(_MESSAGE.id.in_(planned)).order_by(_MESSAGE.id)
+    rows = tx.execute(query).mappings().all()
     files = tuple(_file(tx, _message(row, names), event) for row in rows)
     return EventFile(event=event, request=_request(tx, event.request_id), messages=files)
 
@@ -360,10 +188,6 @@ def mapping_names(tx: Transaction) -> list[str]:
     return list(tx.execute(select(schema.mapping.c.name).order_by(schema.mapping.c.name)).scalars())
 
 
-def _none() -> Any:
-    return _MESSAGE.id.in_([])
-
-
 def _file(tx: Transaction, message: MessageRow, event: EventRow | None) -> MessageFile:
     attempts = select(schema.attempt).where(_ATTEMPT.message_id == message.id).order_by(_ATTEMPT.id)
     receipts = select(schema.receipt).where(_RECEIPT.message_id == message.id)
@@ -371,11 +195,11 @@ def _file(tx: Transaction, message: MessageRow, event: EventRow | None) -> Messa
         message=message,
         event=event,
         request=_request(tx, event.request_id) if event else None,
-        attempts=tuple(AttemptRow(**row._mapping) for row in tx.execute(attempts)),
+        attempts=tuple(AttemptRow(**row) for row in tx.execute(attempts).mappings()),
         receipts=tuple(
-            _receipt(row) for row in tx.execute(receipts.order_by(_RECEIPT.occurred_at, _RECEIPT.id))
+            _receipt(row) for row in tx.execute(receipts.order_by(_RECEIPT.occurred_at, _RECEIPT.id)).mappings()
         ),
-        template=templates.get(tx, message.channel_id, message.template, message.language),
+        template=templates.get(tx, AccountId(message.channel_id), message.template, message.language),
     )
 
 
@@ -387,42 +211,41 @@ def _request(tx: Transaction, id_: int) -> RequestRow | None:
 def _decisions(tx: Transaction, event_ids: Sequence[str]) -> dict[str, list[DecisionRow]]:
     told: dict[str, list[DecisionRow]] = {}
     query = select(schema.decision).where(_DECISION.event_id.in_(event_ids)).order_by(_DECISION.id)
-    for row in tx.execute(query) if event_ids else ():
-        steps = tuple(Step(name=name, ok=ok, words=words) for name, ok, words in row.steps)
-        told.setdefault(row.event_id, []).append(DecisionRow(**_pick(row, DecisionRow), steps=steps))
+    for row in tx.execute(query).mappings() if event_ids else ():
+        steps = tuple(Step(name=name, ok=ok, words=words) for name, ok, words in row["steps"])
+        told.setdefault(row["event_id"], []).append(DecisionRow(**_pick(row, DecisionRow), steps=steps))
     return told
 
 
-def _event(row: Row[Any], names: Mapping[str, str], told: Mapping[str, list[DecisionRow]]) -> EventRow:
+def _event(row: RowMapping, names: Mapping[str, str], told: Mapping[str, list[DecisionRow]]) -> EventRow:
     return EventRow(
         **_pick(row, EventRow),
-        account=names.get(row.account_id, row.account_id),
-        decisions=tuple(told.get(row.id, ())),
+        account=names.get(row["account_id"], row["account_id"]),
+        decisions=tuple(told.get(row["id"], ())),
     )
 
 
-def _message(row: Row[Any], names: Mapping[str, str]) -> MessageRow:
+def _message(row: RowMapping, names: Mapping[str, str]) -> MessageRow:
     return MessageRow(
-        **_pick(row, MessageRow) | {"state": State(row.state)},
-        source=names.get(row.source_id, row.source_id),
-        channel=names.get(row.channel_id, row.channel_id),
+        **_pick(row, MessageRow) | {"state": State(row["state"])},
+        source=names.get(row["source_id"], row["source_id"]),
+        channel=names.get(row["channel_id"], row["channel_id"]),
     )
 
 
-def _receipt(row: Row[Any]) -> ReceiptRow:
-    return ReceiptRow(**_pick(row, ReceiptRow) | {"status": Status(row.status)})
+def _receipt(row: RowMapping) -> ReceiptRow:
+    return ReceiptRow(**_pick(row, ReceiptRow) | {"status": Status(row["status"])})
 
 
 def _inbound(tx: Transaction, query: Select[Any]) -> list[InboundRow]:
     names = account_names(tx)
-    rows = tx.execute(query).all()
+    rows = tx.execute(query).mappings().all()
     return [
-        InboundRow(**_pick(row, InboundRow), account=names.get(row.account_id, row.account_id))
-        for row in rows
+        InboundRow(**_pick(row, InboundRow), account=names.get(row["account_id"], row["account_id"])) for row in rows
     ]
 
 
-def _pick(row: Row[Any], kind: type[Any]) -> dict[str, Any]:
+def _pick(row: RowMapping, kind: type[Any]) -> dict[str, Any]:
     """Return the columns that a value has, without those that it works out itself."""
     wanted = kind.__dataclass_fields__
-    return {name: value for name, value in row._mapping.items() if name in wanted and name != "steps"}
+    return {name: value for name, value in row.items() if name in wanted and name != "steps"}

@@ -1,0 +1,155 @@
+"""Counting: what waits, what is stuck, what became of the rest. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Column, ColumnElement, and_, case, func, or_, select
+
+from connector.model import State, first_id
+from connector.store import schema
+from connector.store.engine import Transaction
+from connector.store.inbox import RequestState
+
+_REQUEST = schema.request.c
+_EVENT = schema.event.c
+_DECISION = schema.decision.c
+_MESSAGE = schema.message.c
+_RECEIPT = schema.receipt.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """How often one mapping came to one verdict."""
+
+    mapping: str
+    verdict: str
+    """``send`` or ``skip``."""
+    reason: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Everything at one moment."""
+
+    messages: Mapping[State, int]
+    """Every state has a number."""
+    requests: Mapping[RequestState, int]
+    """Every state has a number."""
+    verdicts: tuple[Verdicts, ...]
+    due: int
+    """Messages that wait and could leave now."""
+    oldest: datetime | None
+    """Since when the oldest thing that could be worked off has been waiting; None: nothing waits."""
+    parked: int
+    """Receipts whose message we do not know yet."""
+
+    @property
+    def inbox(self) -> int:
+        """Requests that have not been read yet."""
+        return self.requests[RequestState.NEW]
+
+    @property
+    def outbox(self) -> int:
+        """Messages that have not left yet, due or not."""
+        return self.messages[State.WAITING]
+
+    @property
+    def in_doubt(self) -> int:
+        """Messages that may have left."""
+        return self.messages[State.IN_DOUBT]
+
+    @property
+    def skips(self) -> dict[str, int]:
+        """How often nothing was sent, by reason; the most frequent first."""
+        told: dict[str, int] = {}
+        for row in self.verdicts:
+            if row.verdict == "skip":
+                told[row.reason] = told.get(row.reason, 0) + row.number
+        return dict(sorted(told.items(), key=lambda item: -item[1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funnel:
+    """How far things have come: each step holds those that came at least so far."""
+
+    events: int
+    planned: int
+    """Messages that were decided to be sent."""
+    sent: int
+    """The channel took them over."""
+    delivered: int
+    read: int
+    failed: int
+    states: Mapping[State, int]
+    """The planned messages by where they stand now."""
+
+
+def count(tx: Transaction, at: datetime) -> Counts:
+    """Count everything, as of a moment."""
+    messages, requests = _by(tx, _MESSAGE.state), _by(tx, _REQUEST.state)
+    due = and_(_MESSAGE.state == State.WAITING, _MESSAGE.not_before <= at)
+    number, waiting = tx.execute(select(func.count(), func.min(_MESSAGE.not_before)).where(due)).one()
+    unread = tx.scalar(select(func.min(_REQUEST.received_at)).where(_REQUEST.state == RequestState.NEW))
+    parked = tx.scalar(select(func.count()).select_from(schema.receipt).where(_RECEIPT.message_id.is_(None)))
+    return Counts(
+        messages={state: messages.get(state, 0) for state in State},
+        requests={state: requests.get(state, 0) for state in RequestState},
+        verdicts=_verdicts(tx),
+        due=number,
+        oldest=min((moment for moment in (waiting, unread) if moment), default=None),
+        parked=parked or 0,
+    )
+
+
+def _by(tx: Transaction, column: Column[str]) -> dict[str, int]:
+    return {row[0]: row[1] for row in tx.execute(select(column, func.count()).group_by(column))}
+
+
+def _verdicts(tx: Transaction) -> tuple[Verdicts, ...]:
+    by = (_DECISION.mapping, _DECISION.verdict, _DECISION.reason)
+    rows = tx.execute(select(*by, func.count().label("number")).group_by(*by).order_by(*by))
+    return tuple(Verdicts(mapping=name, verdict=verdict, reason=why, number=n) for name, verdict, why, n in rows)
+
+
+def funnel(tx: Transaction, since: datetime | None = None, *, mapping: str = "") -> Funnel:
+    """Count how far the events and messages since a moment have come; of one mapping, where one is named.
+
+    A read message counts as delivered and sent, also where those receipts never came.
+    """
+    events = select(func.count()).select_from(schema.event)
+    messages = select(
+        _MESSAGE.state,
+        func.count(),
+        _sum(or_(*(moment.is_not(None) for moment in (_MESSAGE.accepted_at, *_LATER)))),
+        _sum(or_(_MESSAGE.delivered_at.is_not(None), _MESSAGE.read_at.is_not(None))),
+        _sum(_MESSAGE.read_at.is_not(None)),
+    ).group_by(_MESSAGE.state)
+    if since:
+        events = events.where(_EVENT.id >= first_id(since))
+        messages = messages.where(_MESSAGE.id >= first_id(since))
+    if mapping:
+        heard = select(_DECISION.event_id).where(_DECISION.mapping == mapping)
+        events = events.where(_EVENT.id.in_(heard))
+        messages = messages.where(_MESSAGE.mapping == mapping)
+    rows = tx.execute(messages).all()
+    states = {row[0]: row[1] for row in rows}
+    return Funnel(
+        events=tx.scalar(events) or 0,
+        planned=sum(row[1] for row in rows),
+        sent=sum(row[2] for row in rows),
+        delivered=sum(row[3] for row in rows),
+        read=sum(row[4] for row in rows),
+        failed=states.get(State.FAILED, 0),
+        states={state: states.get(state, 0) for state in State},
+    )
+
+
+_LATER = (_MESSAGE.sent_at, _MESSAGE.delivered_at, _MESSAGE.read_at)
+
+
+def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))

@@ -1,0 +1,193 @@
+"""What looking gives: rows as frozen values, files that hold everything about one thing, filters of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from connector.model import State, Status, Step, Template
+
+BARREN = ("ignored", "unreadable", "broken")
+"""States of requests that produced nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """A stored request without its bytes; ``account`` is the account's name."""
+
+    id: int
+    account_id: str
+    account: str
+    delivery_key: str
+    topic: str
+    received_at: datetime
+    state: str
+    words: str
+    tries: int
+    size: int
+    """Bytes of the body."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRow:
+    """What one mapping made of one event."""
+
+    id: str
+    event_id: str
+    mapping: str
+    version: int
+    verdict: str
+    """``send`` or ``skip``."""
+    reason: str
+    words: str = field(repr=False)
+    steps: tuple[Step, ...]
+    message_id: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """An event with every decision about it; ``account`` is the account's name."""
+
+    id: str
+    account_id: str
+    account: str
+    request_id: int
+    key: str
+    type: str
+    topic: str
+    subject: str
+    label: str
+    occurred_at: datetime
+    planned_at: datetime
+    decisions: tuple[DecisionRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """A message as it stands; ``source`` and ``channel`` are names of accounts."""
+
+    id: str
+    event_id: str
+    mapping: str
+    version: int
+    source: str
+    channel_id: str
+    channel: str
+    subject: str
+    label: str
+    recipient: str = field(repr=False)
+    template: str
+    language: str
+    category: str
+    slots: Mapping[str, str] = field(repr=False)
+    state: State
+    reason: str
+    words: str
+    code: str
+    occurred_at: datetime
+    not_before: datetime
+    expires_at: datetime | None
+    tries: int
+    remote_id: str | None
+    created_at: datetime
+    accepted_at: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One call of the channel; an empty outcome means in flight, or in doubt."""
+
+    id: str
+    message_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRow:
+    """One report of the channel."""
+
+    id: str
+    message_id: str | None
+    remote_id: str
+    status: Status
+    word: str
+    code: str
+    words: str
+    advice: str
+    retry_after: int | None
+    occurred_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundRow:
+    """Something a person or the channel said to us."""
+
+    id: str
+    account: str
+    request_id: int
+    kind: str
+    word: str
+    words: str = field(repr=False)
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFile:
+    """Everything about one message."""
+
+    message: MessageRow
+    event: EventRow | None
+    request: RequestRow | None
+    attempts: tuple[AttemptRow, ...]
+    receipts: tuple[ReceiptRow, ...]
+    template: Template | None
+    """As the channel has it now; None where it was never synced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFile:
+    """Everything about one event."""
+
+    event: EventRow
+    request: RequestRow | None
+    messages: tuple[MessageFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events to list; what is empty does not matter."""
+
+    type: str = ""
+    label: str = ""
+    subject: str = ""
+    account: str = ""
+    since: datetime | None = None
+    verdict: str = ""
+    """``send``, ``skip``, or ``none`` for events that no mapping listened to."""
+    reason: str = ""
+    mapping: str = ""
+    ids: Collection[str] | None = None
+    request_ids: Collection[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """Which messages to list; what is empty does not matter."""
+
+    states: tuple[State, ...] = ()
+    mapping: str = ""
+    recipients: tuple[str, ...] = field(default=(), repr=False)
+    label: str = ""
+    since: datetime | None = None
+    ids: Collection[str] | None = None
