@@ -171,8 +171,9 @@ def remove(store: Store, name: str, *, force: bool = False) -> accounts.Pending:
         pending = accounts.pending(tx, row.id)
         if pending and not force:
             raise ConfigurationError(
-                f"{name} is still needed by {pending.messages} open messages and {pending.requests} unread webhooks; "
-                "wait until they are done, or remove it with --force, which cancels them."
+                f"{name} is still needed: {pending.messages} messages have not left by it and "
+                f"{pending.requests} of its webhooks have not been read. Wait until they are done, or remove it by "
+                "force, which cancels them."
             )
         accounts.abandon(tx, row.id, now())
         accounts.remove(tx, row.id)
@@ -184,17 +185,17 @@ def public_settings(account: Account) -> dict[str, Any]:
     return schemas.public(account.settings)
 
 
-def reseal_all(store: Store, old: Vault, new: Vault) -> int:
-    """Seal every account's secrets with another key, in one transaction; return how many.
+def reseal_all(store: Store, vault: Vault) -> list[str]:
+    """Seal every account's secrets again, with the newest key, in one transaction; return the sealed texts.
 
     Raises ConfigurationError, and changes nothing, where one of them cannot be opened.
     """
+    sealed = []
     with store.write() as tx:
-        rows = accounts.all_(tx)
-        for row in rows:
-            sealed = new.seal(old.open_(row.secrets))
-            accounts.update_settings(tx, row.id, settings=row.settings, secrets=sealed, at=row.updated_at)
-    return len(rows)
+        for row in accounts.all_(tx):
+            sealed.append(vault.seal(vault.open_(row.secrets)))
+            accounts.update_settings(tx, row.id, settings=row.settings, secrets=sealed[-1], at=row.updated_at)
+    return sealed
 
 
 def _find(tx: Transaction, name: str) -> AccountRow:

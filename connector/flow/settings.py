@@ -13,6 +13,7 @@ from connector.errors import ConfigurationError
 from connector.model import Secret
 
 DOTS = "••••"
+_JSON_FIELDS = (fields.Number, fields.Boolean, fields.List, fields.Tuple, fields.Mapping, fields.Nested)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +21,14 @@ class Setting:
     """One field of an adapter's settings, as a form or a prompt asks for it."""
 
     name: str
+    title: str
     words: str
     secret: bool
     rotates: bool
     """Takes a new value while older ones stay valid."""
     required: bool
-    structured: bool
-    """Takes a list or an object, not a text."""
+    json: bool
+    """Takes a number, a list or an object: a text that is JSON is to be read as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,12 @@ def settings_of(adapter: Adapter) -> tuple[Setting, ...]:
     return tuple(
         Setting(
             name=name,
+            title=str(field.metadata.get("title") or name.replace("_", " ").capitalize()),
             words=str(field.metadata.get("description", "")),
             secret=_is_secret(field),
             rotates=isinstance(field, SecretField) and field.rotates,
             required=field.required,
-            structured=isinstance(field, fields.List | fields.Tuple | fields.Mapping | fields.Nested),
+            json=isinstance(field, _JSON_FIELDS),
         )
         for name, field in _fields(adapter)
     )

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
-import base64
 import json
 import traceback
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from marshmallow import ValidationError, fields, validate
 
 from connector.contract import Adapter, ApiUrl, SecretField, SettingsSchema
 from connector.errors import ConfigurationError
 from connector.flow import accounts, settings
 from connector.model import Secret, now
+from connector.security import Vault
 from connector.store import Store
 from connector.store import accounts as rows
 
@@ -57,25 +58,14 @@ class Registry:
         return sorted(self._adapters)
 
 
-class Vault:
-    """Not secret at all, but not readable by chance, and bound to its key."""
-
-    def __init__(self, key: str = "k1") -> None:
-        self._key = key
-
-    def seal(self, values: Mapping[str, Any]) -> str:
-        return f"{self._key}:{base64.b85encode(json.dumps(values).encode()).decode()}"
-
-    def open_(self, sealed: str) -> dict[str, Any]:
-        key, _, text = sealed.partition(":")
-        if key != self._key:
-            raise ConfigurationError("The secrets were sealed with another key.")
-        found: dict[str, Any] = json.loads(base64.b85decode(text))
-        return found
-
-
 REGISTRY = Registry(SHOP)
-VAULT = Vault()
+
+
+def _vault() -> Vault:
+    return Vault.open(Path("unused"), {"CONNECTOR_SECRET_KEY": Fernet.generate_key().decode()})
+
+
+VAULT = _vault()
 
 
 @pytest.fixture
@@ -250,7 +240,7 @@ def test_an_account_that_cannot_be_loaded_need_not_stop_the_others(store: Store)
     with store.write() as tx:
         row = rows.all_(tx)[0]
         rows.add(tx, replace(row, id="x", name="gone", token="x", adapter="removed"))
-        rows.add(tx, replace(row, id="y", name="lost", token="y", secrets=Vault("k2").seal({})))
+        rows.add(tx, replace(row, id="y", name="lost", token="y", secrets=_vault().seal({})))
     with pytest.raises(ConfigurationError, match="Account gone: There is no adapter named 'removed'"):
         accounts.load_all(store, REGISTRY, VAULT)
     faults: list[str] = []
@@ -271,23 +261,31 @@ def test_an_account_that_is_still_needed_is_removed_by_force_alone(store: Store)
             "body": b"", "received_at": now(), "state": "new",
         }  # fmt: skip
         tx.execute(insert(schema.request).values(row))
-    with pytest.raises(ConfigurationError, match="0 open messages and 1 unread webhooks"):
+    with pytest.raises(ConfigurationError, match="0 messages have not left by it and 1 of its webhooks"):
         accounts.remove(store, "main")
     assert accounts.remove(store, "main", force=True).requests == 1
     with pytest.raises(ConfigurationError, match="no account named 'main'; there are: none yet"):
         accounts.remove(store, "main")
 
 
-def test_another_key_seals_every_account_or_none(store: Store) -> None:
-    before = _connect(store, "one"), _connect(store, "two")
-    new = Vault("k2")
-    assert accounts.reseal_all(store, VAULT, new) == 2
-    assert accounts.load_all(store, REGISTRY, new) == before
+def test_a_new_key_seals_every_account_and_the_old_one_can_go(store: Store, tmp_path: Path) -> None:
+    vault = Vault.open(tmp_path, {})
+    given = {"shop": "abc", "webhook_secret": HIDDEN}
+    before = tuple(accounts.connect(store, REGISTRY, vault, "shop", name, given) for name in ("one", "two"))
+    vault.rotate()
+    sealed = accounts.reseal_all(store, vault)
+    vault.retire(sealed)
+    assert len((tmp_path / "secret.key").read_text().split()) == 1
+    assert accounts.load_all(store, REGISTRY, Vault.open(tmp_path, {})) == before
+
+
+def test_one_secret_that_cannot_be_opened_leaves_all_as_they_were(store: Store) -> None:
+    _connect(store, "one")
+    other = _connect(store, "two")
     with store.write() as tx:
-        row = rows.get_by_name(tx, "two")
-        assert row is not None
-        rows.update_settings(tx, row.id, settings=row.settings, secrets=VAULT.seal({}), at=now())
-    with pytest.raises(ConfigurationError, match="another key"):
-        accounts.reseal_all(store, new, Vault("k3"))
+        rows.update_settings(tx, other.id, settings={}, secrets=_vault().seal({}), at=now())
+        before = rows.all_(tx)
+    with pytest.raises(ConfigurationError, match="sealed with a key"):
+        accounts.reseal_all(store, VAULT)
     with store.read() as tx:
-        assert [row.secrets[:2] for row in rows.all_(tx)] == ["k2", "k1"]
+        assert rows.all_(tx) == before
