@@ -1,0 +1,1 @@
+"""WhatsApp Business Platform, Cloud API: sends templates; reads receipts, replies and account news."""
