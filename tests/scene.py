@@ -255,7 +255,7 @@ class Scene:
             "words": words,
             "steps": json.loads(json.dumps([list(step) for step in steps])),
             "message_id": message_id,
-            "at": at + timedelta(seconds=1),
+            "at": at,
         }
         with self.store.write() as tx:
             tx.execute(insert(schema.decision).values(values))

@@ -1,0 +1,134 @@
+"""Replay, on purpose: first say what it would meet, then do it.
+
+Nothing is deleted and nothing is sent from here. Stored requests are put back into the inbox, and the
+usual road takes them from there, with everything on it that makes a thing happen once: the keys of
+events and receipts, and the business key of messages. So a message that exists is never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from connector.errors import ConfigurationError
+from connector.model import RequestId
+from connector.store import Store, Transaction, find, look, requeue
+from connector.store.views import EventFilter, MessageFilter
+
+FAILED = ("unreadable", "broken")
+CHUNK = 1000
+"""Requests in one transaction, so that others get their turn."""
+
+
+class Source(StrEnum):
+    """From where the road is walked again."""
+
+    REQUEST = "request"
+    """Read the stored bytes again: after a fix of an adapter."""
+    MAPPING = "mapping"
+    """Also plan the known events again, by the mappings in force now: after a fix of a mapping."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What to replay: a term as ``explain`` takes it, or requests by state and age."""
+
+    term: str = field(default="", repr=False)
+    unreadable: bool = False
+    """Requests that could not be read, or on which we failed."""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a replay would take, and what it would meet."""
+
+    source: Source
+    request_ids: tuple[RequestId, ...]
+    events: int
+    """Known events: swallowed by their key, or planned again."""
+    inbound: int
+    """Known replies, preferences and notices: swallowed."""
+    messages: dict[str, int]
+    """Messages that exist already, by mapping: each swallows its like."""
+    oldest: datetime | None
+    """When the oldest known event happened."""
+    waiting: int = 0
+    """Requests that were meant too, and wait to be read anyway."""
+    capped: bool = False
+    """The term led to more than is taken at once: only the newest are here."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests would be put back."""
+        return len(self.request_ids)
+
+    def words(self) -> Iterator[str]:
+        """Say it in sentences."""
+        if self.capped:
+            yield f"The term leads to many events; only the newest {find.MOST} are taken."
+        if self.waiting:
+            yield f"{_many(self.waiting, 'request')} already in the inbox, left where they are."
+        if not self.requests:
+            yield "Nothing to put back."
+            return
+        yield f"{_many(self.requests, 'stored request')} would be read again."
+        if self.source is Source.REQUEST:
+            yield f"{_many(self.events, 'event')} known already: swallowed, and not planned again."
+        else:
+            yield f"{_many(self.events, 'event')} known already: planned again by the mappings in force now."
+        if self.inbound:
+            yield f"{_many(self.inbound, 'reply or notice', 'replies and notices')} known already: swallowed."
+        if self.source is Source.MAPPING:
+            for mapping, number in sorted(self.messages.items()):
+                yield f"{_many(number, 'message')} by {mapping} exist: swallowed, nobody gets them twice."
+            if not self.messages:
+                yield "No message of these events exists: whatever the mappings decide now will be sent."
+        yield "What is new in them is planned, and may be sent."
+
+
+def survey(store: Store, selection: Selection, source: Source = Source.REQUEST) -> Survey:
+    """Look at what a replay would take and meet; changes nothing. Raises ConfigurationError where nothing is named."""
+    if not (selection.term or selection.unreadable or selection.since):
+        raise ConfigurationError("Say what to replay: an order, an id, --unreadable, or --since 2h.")
+    with store.read() as tx:
+        ids, capped = _named(tx, selection.term) if selection.term else (None, False)
+        states = FAILED if selection.unreadable else ()
+        picked = requeue.pick(tx, states=states, since=selection.since, ids=ids)
+        known = requeue.known(tx, picked)
+        waiting = len(look.list_requests(tx, ("new",), ids=ids)) if ids else 0
+    return Survey(
+        source=source,
+        request_ids=tuple(picked),
+        events=known.events,
+        inbound=known.inbound,
+        messages=known.messages,
+        oldest=known.oldest,
+        waiting=waiting,
+        capped=capped,
+    )
+
+
+def run(store: Store, plan: Survey) -> int:
+    """Put the surveyed requests back into the inbox and return how many; the bell is the caller's to ring."""
+    words = requeue.REPLAN if plan.source is Source.MAPPING else ""
+    done = 0
+    for start in range(0, plan.requests, CHUNK):
+        with store.write() as tx:
+            done += requeue.put_back(tx, plan.request_ids[start : start + CHUNK], words=words)
+    return done
+
+
+def _named(tx: Transaction, term: str) -> tuple[list[int], bool]:
+    found = find.find(tx, term)
+    spoken = look.list_messages(tx, MessageFilter(ids=found.message_ids))
+    events = {message.event_id for message in spoken} | set(found.event_ids)
+    rows = look.list_events(tx, EventFilter(ids=events), most=len(events)) if events else []
+    capped = max(len(found.event_ids), len(found.message_ids)) >= find.MOST
+    return sorted({row.request_id for row in rows} | set(found.request_ids)), capped
+
+
+def _many(number: int, one: str, more: str = "") -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"

@@ -1,0 +1,102 @@
+"""Putting stored requests back to work, on purpose, and knowing beforehand what that would meet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, update
+
+from connector.model import RequestId, now
+from connector.store.engine import Transaction
+from connector.store.inbox import RequestState
+from connector.store.schema import decision, event, inbound, message, request
+
+REPLAN = "replay:mapping"
+"""In a request's words: events that are known already are planned once more."""
+CHUNK = 500
+"""Ids in one statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is stored already of some requests."""
+
+    events: int
+    inbound: int
+    """Replies, preferences and notices."""
+    messages: dict[str, int]
+    """Messages that their events led to, by mapping: they hold the business keys."""
+    oldest: datetime | None
+    """When the oldest of the events happened."""
+
+
+def pick(
+    tx: Transaction,
+    *,
+    states: Collection[str] = (),
+    since: datetime | None = None,
+    ids: Collection[int] | None = None,
+) -> list[RequestId]:
+    """Return requests to put back, the oldest first; those that wait already are left out."""
+    columns = select(request.c.id).where(request.c.state != RequestState.NEW)
+    if states:
+        columns = columns.where(request.c.state.in_(states))
+    if since:
+        columns = columns.where(request.c.received_at >= since)
+    if ids is None:
+        return [RequestId(number) for number in tx.execute(columns.order_by(request.c.id)).scalars()]
+    found: list[int] = []
+    for chunk in _chunks(sorted(ids)):
+        found += tx.execute(columns.where(request.c.id.in_(chunk))).scalars()
+    return [RequestId(number) for number in sorted(found)]
+
+
+def known(tx: Transaction, ids: Sequence[RequestId]) -> Known:
+    """Count what these requests have brought so far."""
+    events = said = 0
+    messages: dict[str, int] = {}
+    moments: list[datetime] = []
+    for chunk in _chunks(ids):
+        theirs = event.c.request_id.in_(chunk)
+        number, first = tx.execute(select(func.count(), func.min(event.c.occurred_at)).where(theirs)).one()
+        events += number
+        moments += [first] if first else []
+        heard = select(func.count()).select_from(inbound).where(inbound.c.request_id.in_(chunk))
+        said += tx.scalar(heard) or 0
+        for name, total in _messages(tx, select(event.c.id).where(theirs)).items():
+            messages[name] = messages.get(name, 0) + total
+    return Known(events=events, inbound=said, messages=messages, oldest=min(moments, default=None))
+
+
+def _messages(tx: Transaction, events: Select[Any]) -> dict[str, int]:
+    # By the decision, not by message.event_id: a newer event may have taken a waiting message over.
+    told = select(decision.c.message_id).where(decision.c.event_id.in_(events), decision.c.message_id.is_not(None))
+    query = select(message.c.mapping, func.count()).where(message.c.id.in_(told)).group_by(message.c.mapping)
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def put_back(tx: Transaction, ids: Collection[RequestId], *, words: str = "") -> int:
+    """Make requests new again, as if nobody had tried; return how many. One that is being worked on stays."""
+    free = or_(request.c.lease_until.is_(None), request.c.lease_until < now())
+    changed = 0
+    for chunk in _chunks(sorted(ids)):
+        statement = update(request).where(request.c.id.in_(chunk), request.c.state != RequestState.NEW, free)
+        values = {
+            "state": RequestState.NEW,
+            "words": words,
+            "tries": 0,
+            "lease_owner": None,
+            "lease_until": None,
+        }
+        changed += int(tx.execute(statement.values(values)).rowcount)
+    return changed
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[list[int]]:
+    rest = iter(ids)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
