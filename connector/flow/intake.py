@@ -18,7 +18,7 @@ MOST_AT_ONCE = 64
 class Intake:
     """Stores arrivals. ``accept`` may be called from many threads; each call returns after its commit."""
 
-    def __init__(self, store: Store, ring: Callable[[], None], *, patience: float = 20.0) -> None:
+    def __init__(self, store: Store, ring: Callable[[], object], *, patience: float = 20.0) -> None:
         """``ring`` is called after a commit that stored something new; it must not fail."""
         self._store = store
         self._ring = ring

@@ -79,9 +79,7 @@ def add(tx: Transaction, events: Sequence[NewEvent], at: datetime) -> set[EventI
     return stored
 
 
-def add_decisions(
-    tx: Transaction, made: Sequence[tuple[EventId, Decision, MessageId | None]], at: datetime
-) -> None:
+def add_decisions(tx: Transaction, made: Sequence[tuple[EventId, Decision, MessageId | None]], at: datetime) -> None:
     """Store what the mappings made of events."""
     if not made:
         return
@@ -137,8 +135,7 @@ def latest(tx: Transaction, subjects: Iterable[Subject]) -> Mapping[Subject, tup
         .order_by(event.c.occurred_at, event.c.id)
     )
     return {
-        (AccountId(row.account_id), row.subject): (RequestId(row.request_id), row.position)
-        for row in tx.execute(query)
+        (AccountId(row.account_id), row.subject): (RequestId(row.request_id), row.position) for row in tx.execute(query)
     }
 
 

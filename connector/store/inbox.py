@@ -102,9 +102,7 @@ def lease(tx: Transaction, owner: str, most: int, seconds: float) -> list[Leased
         update(request).where(request.c.id.in_([row.id for row in rows])),
         {"lease_owner": owner, "lease_until": at + timedelta(seconds=seconds)},
     )
-    tx.execute(
-        update(request).where(request.c.id.in_([row.id for row in rows])).values(tries=request.c.tries + 1)
-    )
+    tx.execute(update(request).where(request.c.id.in_([row.id for row in rows])).values(tries=request.c.tries + 1))
     return [_leased(row) for row in rows]
 
 
@@ -113,17 +111,13 @@ def _leased(row: Any) -> Leased:
         id=RequestId(row.id),
         account_id=AccountId(row.account_id),
         topic=row.topic,
-        request=Verified(
-            Request(method=row.method, headers=row.headers, body=row.body, received_at=row.received_at)
-        ),
+        request=Verified(Request(method=row.method, headers=row.headers, body=row.body, received_at=row.received_at)),
         tries=row.tries + 1,
         words=row.words,
     )
 
 
-def finish(
-    tx: Transaction, owner: str, outcomes: Mapping[RequestId, tuple[RequestState, str]]
-) -> list[RequestId]:
+def finish(tx: Transaction, owner: str, outcomes: Mapping[RequestId, tuple[RequestState, str]]) -> list[RequestId]:
     """Write how requests ended; return those whose lease is still ours (the others are left alone)."""
     mine = select(request.c.id).where(
         request.c.id.in_(list(outcomes)), request.c.lease_owner == owner, request.c.state == "new"
@@ -179,7 +173,5 @@ def is_due(tx: Transaction) -> bool:
 
 def measure(tx: Transaction) -> tuple[int, datetime | None]:
     """Return how many requests wait, and since when."""
-    row = tx.execute(
-        select(func.count(), func.min(request.c.received_at)).where(and_(request.c.state == "new"))
-    ).one()
+    row = tx.execute(select(func.count(), func.min(request.c.received_at)).where(and_(request.c.state == "new"))).one()
     return row[0], row[1]

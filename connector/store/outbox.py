@@ -259,9 +259,7 @@ def end_attempts(tx: Transaction, ends: Sequence[tuple[str, str, str, str]], at:
         )
 
 
-def load(
-    tx: Transaction, ids: Collection[MessageId] = (), remote_ids: Collection[RemoteId] = ()
-) -> list[Row]:
+def load(tx: Transaction, ids: Collection[MessageId] = (), remote_ids: Collection[RemoteId] = ()) -> list[Row]:
     """Return messages by our id or by the channel's, locked until the transaction ends."""
     wanted = []
     if ids:
@@ -274,11 +272,7 @@ def load(
     return [_row(found) for found in tx.execute(lock_rows(tx, query))]
 
 
-_SAVE = (
-    update(message)
-    .where(message.c.id == bindparam("id_"))
-    .values({name: bindparam(f"{name}_") for name in _SAVED})
-)
+_SAVE = update(message).where(message.c.id == bindparam("id_")).values({name: bindparam(f"{name}_") for name in _SAVED})
 
 
 def save(tx: Transaction, rows: Iterable[Row]) -> None:
@@ -329,3 +323,12 @@ def count_open(tx: Transaction) -> dict[str, int]:
         or_(message.c.state == State.WAITING, message.c.state.in_([State.SENDING, State.IN_DOUBT]))
     )
     return {row[0]: row[1] for row in tx.execute(query.group_by(message.c.state))}
+
+
+def oldest_due(tx: Transaction) -> datetime | None:
+    """Return since when the longest waiting due message has been due; None where none is."""
+    query = select(func.min(message.c.not_before)).where(
+        message.c.state == State.WAITING, message.c.not_before <= now()
+    )
+    found: datetime | None = tx.execute(query).scalar()
+    return found

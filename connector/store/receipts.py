@@ -36,9 +36,7 @@ class Heard:
     item: Reply | Preference | Notice
 
 
-def unknown(
-    tx: Transaction, receipts: Sequence[tuple[AccountId, Receipt]]
-) -> list[tuple[AccountId, Receipt]]:
+def unknown(tx: Transaction, receipts: Sequence[tuple[AccountId, Receipt]]) -> list[tuple[AccountId, Receipt]]:
     """Return those receipts that are not stored yet, each once."""
     fresh = {(account_id, item.key): (account_id, item) for account_id, item in receipts}
     if fresh:
@@ -50,9 +48,7 @@ def unknown(
     return list(fresh.values())
 
 
-def add(
-    tx: Transaction, receipts: Sequence[tuple[AccountId, Receipt, MessageId | None]], at: datetime
-) -> None:
+def add(tx: Transaction, receipts: Sequence[tuple[AccountId, Receipt, MessageId | None]], at: datetime) -> None:
     """Store receipts; one without a message is parked until the message's remote id is known."""
     rows = [
         {
@@ -77,9 +73,7 @@ def add(
         tx.execute(insert_new(tx, receipt), rows)
 
 
-def unpark(
-    tx: Transaction, account_id: AccountId, remote_ids: Iterable[RemoteId]
-) -> list[Receipt]:
+def unpark(tx: Transaction, account_id: AccountId, remote_ids: Iterable[RemoteId]) -> list[Receipt]:
     """Return the parked receipts for these remote ids."""
     query = select(receipt).where(
         receipt.c.message_id.is_(None), receipt.c.remote_id.in_(list(remote_ids)), receipt.c.account_id == account_id
@@ -109,9 +103,7 @@ def unpark(
 def assign(tx: Transaction, account_id: AccountId, key: str, message_id: MessageId) -> None:
     """Give a parked receipt to its message."""
     tx.execute(
-        update(receipt)
-        .where(receipt.c.account_id == account_id, receipt.c.key == key)
-        .values(message_id=message_id)
+        update(receipt).where(receipt.c.account_id == account_id, receipt.c.key == key).values(message_id=message_id)
     )
 
 

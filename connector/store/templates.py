@@ -143,6 +143,11 @@ def _read(row: Row[Any]) -> TemplateRow:
         quality=row.quality,
         reason=row.reason,
     )
-    return TemplateRow(
-        account_id=row.account_id, template=template, seen_at=row.seen_at, changed_at=row.changed_at
-    )
+    return TemplateRow(account_id=row.account_id, template=template, seen_at=row.seen_at, changed_at=row.changed_at)
+
+
+def standings(tx: Transaction, account_id: AccountId) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the (status, category) of every template of an account by (name, language); cheap."""
+    query = select(_TEMPLATE.name, _TEMPLATE.language, _TEMPLATE.status, _TEMPLATE.category)
+    rows = tx.execute(query.where(_TEMPLATE.account_id == account_id))
+    return {(row.name, row.language): (row.status, row.category) for row in rows}

@@ -1,1 +1,112 @@
-"""To be told by its builder."""
+"""The web: the door for vendors, health, metrics, and the pages."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from connector import metrics
+from connector.flow.intake import Intake
+from connector.log import get
+from connector.model import now
+from connector.store import inbox, migrate, outbox
+from connector.web.pages import pages
+from connector.web.webhooks import Webhooks, Wsgi
+from connector.wiring import Wiring
+
+TOKEN_FILE = "page.token"  # noqa: S105 - a file's name
+
+log = get(__name__)
+
+
+def create_app(tools: Wiring) -> Wsgi:
+    """Build the whole web: webhooks in front, Flask behind them."""
+    app = create_pages(tools)
+    intake = Intake(tools.store, lambda: tools.queue.ring("decide"))
+    app.extensions["intake"] = intake
+    return Webhooks(tools.directory, intake, body_cap=tools.settings.body_cap, otherwise=app.wsgi_app)
+
+
+def create_pages(tools: Wiring) -> Flask:
+    """Build what is not webhooks: health, metrics and the pages behind their token."""
+    app = Flask(__name__)
+    app.config["PAGE_TOKEN"] = page_token(tools.settings.data)
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.extensions["connector"] = tools
+    app.register_blueprint(pages)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        parts = _parts(tools)
+        ready = parts["database"] == "ok"
+        return jsonify(status="ok" if ready else "unavailable", **parts), 200 if ready else 503
+
+    @app.get("/metrics")
+    def exposition() -> Response:
+        return Response(metrics.exposition(lambda: _gauges(tools)), content_type=metrics.CONTENT_TYPE)
+
+    @app.errorhandler(Exception)
+    def fail(error: Exception) -> tuple[Response, int]:
+        if isinstance(error, HTTPException):
+            return Response(f"{error.code} {error.name}\n", content_type="text/plain; charset=utf-8"), error.code or 500
+        log.error("page.failed", exc_info=error)
+        return Response("Something went wrong here; the log says what.\n", content_type="text/plain"), 500
+
+    return app
+
+
+def page_token(data: Path) -> str:
+    """Return the token that opens the pages; made on first use and kept, for its owner only, in the data folder."""
+    path = data / TOKEN_FILE
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        fresh = data / f"{TOKEN_FILE}.{secrets.token_hex(4)}"
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(24) + "\n")
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(fresh)  # whoever is first wins, and nobody reads half a file
+        fresh.unlink()
+        return path.read_text().strip()
+
+
+def _parts(tools: Wiring) -> dict[str, str]:
+    try:
+        migrate.require(tools.store)
+        database = "ok"
+    except Exception as error:  # noqa: BLE001 - a health page tells of trouble, it does not have it
+        log.warning("health.failed", part="database", words=type(error).__name__)
+        database = "unavailable or not migrated"
+    return {"database": database, "redis": "ok" if tools.queue.ping() else "unavailable (the clock goes on)"}
+
+
+def _gauges(tools: Wiring) -> Mapping[str, Mapping[str, float]]:
+    with tools.store.read() as tx:
+        waiting, since = inbox.measure(tx)
+        unsent = outbox.count_open(tx)
+        due_since = outbox.oldest_due(tx)
+    at = now()
+    known = tools.directory.all_()
+    active = sum(item.account.active for item in known)
+    depth, failures = tools.queue.depth(), tools.queue.failures()
+    return {
+        "inbox_requests": {"new": float(waiting)},
+        "outbox_messages": {state: float(count) for state, count in unsent.items()},
+        "oldest_waiting_seconds": {
+            "request": (at - since).total_seconds() if since else 0.0,
+            "message": (at - due_since).total_seconds() if due_since else 0.0,
+        },
+        "queue_jobs": {
+            name: float(count) for name, count in (("waiting", depth), ("failed", failures)) if count is not None
+        },
+        "accounts": {"active": float(active), "suspended": float(len(known) - active)},
+    }

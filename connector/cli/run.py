@@ -1,0 +1,200 @@
+"""The commands that run things: run, web, worker, clock, migrate."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import click
+
+from connector.errors import ConfigurationError
+from connector.log import configure
+from connector.settings import Settings
+
+DATA = click.option("--data", type=click.Path(path_type=Path), help="Data folder (CONNECTOR_DATA).")
+HOST = click.option("--host", help="Address to listen on (CONNECTOR_HOST; default 127.0.0.1).")
+PORT = click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (CONNECTOR_PORT; default 8080).")
+WEB_THREADS = 32
+
+
+def _settings(data: Path | None = None, host: str | None = None, port: int | None = None) -> Settings:
+    settings = Settings.from_env(data=data, host=host, port=port)
+    os.environ["CONNECTOR_DATA"] = str(settings.data)
+    os.environ["CONNECTOR_HOST"], os.environ["CONNECTOR_PORT"] = settings.host, str(settings.port)
+    configure(settings.log_level)
+    return settings
+
+
+@click.command()
+@DATA
+@HOST
+@PORT
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
+@click.option(
+    "--web-processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Web processes; more than one needs PostgreSQL.",
+)
+def run(data: Path | None, host: str | None, port: int | None, workers: int, web_processes: int) -> None:
+    """Run everything: Valkey (when no REDIS_URL is set), web, workers, clock.
+
+    \b
+    Example:
+      connector run --data ./connector-data --port 8080
+    """
+    from connector.store import Store, migrate
+    from connector.supervisor import Supervisor
+    from connector.web import page_token
+
+    settings = _settings(data, host, port)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_free(settings)
+    store = Store(settings.database_url)
+    if web_processes > 1 and store.is_sqlite:
+        raise ConfigurationError("Several web processes need PostgreSQL; set DATABASE_URL or use --web-processes 1.")
+    migrate.upgrade(store)
+    store.close()
+
+    def ready() -> None:
+        click.echo(f"Messages and traces: http://{_shown(settings)}/messages?token={page_token(settings.data)}")
+        click.echo(f"Webhooks arrive at:  {settings.public_url}/hooks/…  (connector accounts list shows each)")
+
+    Supervisor(settings, workers, web_processes).run(ready)
+
+
+@click.command()
+@DATA
+@HOST
+@PORT
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Web processes.")
+def web(data: Path | None, host: str | None, port: int | None, processes: int) -> None:
+    """Serve webhooks, pages, health and metrics.
+
+    \b
+    Example:
+      DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector web --processes 2
+    """
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+
+    from connector.log import GRANIAN
+    from connector.store import Store, migrate
+    from connector.supervisor import follow_parent
+
+    settings = _settings(data, host, port)
+    store = Store(settings.database_url)
+    if processes > 1 and store.is_sqlite:
+        raise ConfigurationError("Several web processes need PostgreSQL; set DATABASE_URL or use --processes 1.")
+    migrate.require(store)
+    store.close()
+    follow_parent()
+    Granian(
+        "wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=processes,
+        blocking_threads=WEB_THREADS,
+        backlog=2048,
+        backpressure=WEB_THREADS * 8,
+        loop=Loops.asyncio,
+        websockets=False,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=10,
+        log_dictconfig=GRANIAN,
+    ).serve()
+
+
+@click.command()
+@DATA
+@click.option("--burst", is_flag=True, help="Stop when no job is left.")
+def worker(data: Path | None, burst: bool) -> None:
+    """Work off the queue: decide about requests, send messages.
+
+    \b
+    Example:
+      DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector worker
+    """
+    from connector import jobs, queue
+    from connector.store import migrate
+    from connector.supervisor import follow_parent
+
+    _settings(data)
+    tools = jobs.wiring()
+    migrate.require(tools.store)
+    if not tools.queue.ping():
+        raise ConfigurationError(
+            "Redis does not answer: set REDIS_URL, or use `connector run`, which brings an embedded server."
+        )
+    follow_parent()
+    queue.work(tools.redis_url, name=f"{socket.gethostname()}.{os.getpid()}.{os.urandom(3).hex()}", burst=burst)
+
+
+@click.command()
+@DATA
+def clock(data: Path | None) -> None:
+    """Ring for what is due: retries, delayed messages, daily template syncs. Two clocks do no harm.
+
+    \b
+    Example:
+      DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector clock
+    """
+    from connector import clock as ticking
+    from connector.store import migrate
+    from connector.supervisor import follow_parent
+    from connector.wiring import Wiring
+
+    tools = Wiring(_settings(data))
+    migrate.require(tools.store)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    follow_parent()
+    ticking.run(tools, stopping)
+
+
+@click.command()
+@DATA
+@click.option("--to", "revision", default="head", show_default=True, help="Revision to reach; `base` drops everything.")
+def migrate(data: Path | None, revision: str) -> None:
+    """Bring the database to the form this program needs (or back to an older one).
+
+    \b
+    Example:
+      DATABASE_URL=postgresql+psycopg://… connector migrate
+    """
+    from connector.store import Store
+    from connector.store import migrate as migrations
+
+    store = Store(_settings(data).database_url)
+    before = migrations.current(store)
+    if revision != "head" and (revision == "base" or revision < before):
+        click.confirm(
+            f"Go back from {before or 'nothing'} to {revision}, losing what the newer form holds?", abort=True
+        )
+        reached = migrations.downgrade(store, revision)
+    else:
+        reached = migrations.upgrade(store, revision)
+    click.echo(f"The database is at revision {reached or '(empty)'}" + (", as before." if reached == before else "."))
+
+
+def _shown(settings: Settings) -> str:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - only compared
+    return f"{host}:{settings.port}"
+
+
+def _require_free(settings: Settings) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another --port."
+            ) from None

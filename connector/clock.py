@@ -1,0 +1,60 @@
+"""The clock: rings for whatever a lost bell left behind, and for what only time makes due.
+
+Our own small loop and not RQ's scheduler, which is slow, keeps whole seconds, and swallows jobs after a
+kill. Two clocks do no harm: they only ring.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+from connector.log import get
+from connector.model import AccountId, now
+from connector.store import Transaction, inbox, marks, outbox
+from connector.wiring import Wiring
+
+TICK_SECONDS = 1.0
+TEMPLATES_EVERY = timedelta(days=1)
+TROUBLE_SECONDS = 5.0
+
+log = get(__name__)
+
+
+def run(tools: Wiring, stopping: threading.Event) -> None:
+    """Tick until told to stop. A database that is away for a while is waited for."""
+    while not stopping.is_set():
+        started = time.monotonic()
+        try:
+            tick(tools)
+        except Exception:  # the clock must outlive whatever it meets; what it met is in the log
+            log.exception("clock.failed")
+            stopping.wait(TROUBLE_SECONDS)
+        stopping.wait(max(0.0, TICK_SECONDS - (time.monotonic() - started)))
+
+
+def tick(tools: Wiring) -> None:
+    """Look once, and ring for what is due."""
+    senders = [account.id for account in tools.directory.senders() if account.active]
+    with tools.store.read() as tx:
+        waiting = inbox.is_due(tx)
+        restless = outbox.restless(tx, senders)
+        stale = [id_ for id_ in senders if _is_stale(tx, id_)]
+    if waiting:
+        tools.queue.ring("decide")
+    for id_ in restless:
+        tools.queue.ring("deliver", id_)
+    for id_ in stale:
+        with tools.store.write() as tx:
+            marks.put(tx, _mark(id_), "asked")
+        tools.queue.ring("sync_templates", id_)
+
+
+def _is_stale(tx: Transaction, id_: AccountId) -> bool:
+    asked_at = marks.at(tx, _mark(id_))
+    return asked_at is None or now() - asked_at > TEMPLATES_EVERY
+
+
+def _mark(id_: AccountId) -> str:
+    return f"templates:{id_}"

@@ -1,0 +1,232 @@
+"""Deciding: lease stored requests, parse them, plan events by the mappings, write all of it at once.
+
+Parsing and planning happen between two short transactions, so that nothing long holds the database.
+Whatever is derived has a unique key; doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from connector.contract import Receiver
+from connector.errors import PayloadError
+from connector.flow import write
+from connector.flow.catalogue import Catalogue
+from connector.log import get
+from connector.mapping import Situation, plan
+from connector.model import (
+    Account,
+    AccountId,
+    Event,
+    EventId,
+    Ignored,
+    Item,
+    Notice,
+    Payload,
+    Preference,
+    Receipt,
+    Reply,
+    RequestId,
+    new_id,
+    now,
+)
+from connector.store import Store, events, inbox, receipts
+from connector.store.events import NewEvent, Subject
+from connector.store.inbox import Leased, RequestState
+
+BATCH = 200
+LEASE_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+REPLAY = "replay:mapping"
+"""Written into a request by a replay that wants known events to be planned anew."""
+
+log = get(__name__)
+
+
+class Accounts(Protocol):
+    """What deciding needs to know of accounts."""
+
+    def account(self, id_: AccountId) -> Account | None:
+        """Return an account by id."""
+
+    def receiver(self, id_: AccountId) -> Receiver | None:
+        """Return its receiver."""
+
+    def public(self, id_: AccountId) -> Mapping[str, object]:
+        """Return its settings without secrets."""
+
+
+def decide_batch(store: Store, people: Accounts, catalogue: Catalogue, *, owner: str, most: int = BATCH) -> write.Done:
+    """Work off one batch; ``Done.requests`` is 0 where nothing was due."""
+    with store.write() as tx:
+        leased = inbox.lease(tx, owner, most, LEASE_SECONDS)
+    if not leased:
+        return write.Done()
+    batch = write.Batch()
+    for item in leased:
+        _read(item, people, batch)
+    catalogue.refresh()
+    with store.read() as tx:
+        known = events.known(tx, {(new.account_id, new.event.key) for new in batch.events})
+    _drop_known(batch, known, {item.id for item in leased if item.words == REPLAY})
+    planned = _plan(store, people, catalogue, batch)
+    done = write.write(store, batch, planned, owner=owner)
+    if batch.failed:
+        with store.write() as tx:
+            inbox.give_back(tx, owner, batch.failed, seconds=RETRY_SECONDS)
+            inbox.set_aside(tx)
+    return done
+
+
+def _read(leased: Leased, people: Accounts, batch: write.Batch) -> None:
+    receiver = people.receiver(leased.account_id)
+    if receiver is None:
+        batch.outcomes[leased.id] = RequestState.UNREADABLE, "The account it was sent to is no longer there."
+        return
+    try:
+        items = receiver.parse(leased.request)
+    except PayloadError as error:
+        batch.outcomes[leased.id] = RequestState.UNREADABLE, str(error)
+        return
+    except Exception:  # one request that trips a bug must not stop the others
+        log.exception("request.not_parsed", request_id=leased.id, topic=leased.topic)
+        batch.failed.append(leased.id)
+        return
+    for position, item in enumerate(items):
+        _sort(leased, position, item, batch)
+    ignored = [item.topic for item in items if isinstance(item, Ignored)]
+    if len(ignored) == len(items):
+        words = f"Nobody asked for {', '.join(dict.fromkeys(ignored))}." if ignored else "Nothing in it."
+        batch.outcomes[leased.id] = RequestState.IGNORED, words[:500]
+    else:
+        batch.outcomes[leased.id] = RequestState.DONE, ""
+
+
+def _sort(leased: Leased, position: int, item: Item, batch: write.Batch) -> None:
+    match item:
+        case Event():
+            batch.events.append(
+                NewEvent(
+                    id=EventId(new_id()),
+                    account_id=leased.account_id,
+                    request_id=leased.id,
+                    position=position,
+                    event=item,
+                )
+            )
+        case Receipt():
+            batch.receipts.append((leased.id, leased.account_id, item))
+        case Reply() | Preference() | Notice():
+            batch.heard.append(
+                receipts.Heard(account_id=leased.account_id, request_id=leased.id, position=position, item=item)
+            )
+        case Ignored():
+            pass
+
+
+def _drop_known(
+    batch: write.Batch, known: Mapping[tuple[AccountId, str], EventId], replays: Collection[RequestId]
+) -> None:
+    """Keep each event once; a known one only where a replay asked for it, under its old id."""
+    kept: dict[tuple[AccountId, str], NewEvent] = {}
+    for new in batch.events:
+        key = new.account_id, new.event.key
+        if key in kept:
+            batch.duplicates += 1
+        elif key not in known:
+            kept[key] = new
+        elif new.request_id in replays:
+            kept[key] = NewEvent(
+                id=known[key],
+                account_id=new.account_id,
+                request_id=new.request_id,
+                position=new.position,
+                event=new.event,
+            )
+            batch.replayed.add(known[key])
+        else:
+            batch.duplicates += 1
+    batch.events = list(kept.values())
+
+
+def _plan(store: Store, people: Accounts, catalogue: Catalogue, batch: write.Batch) -> list[write.Planned]:
+    at = now()
+    pairs = []
+    for new in batch.events:
+        account = people.account(new.account_id)
+        if account is not None:
+            pairs += [(new, account, recipe) for recipe in catalogue.listening(new.event.type, account)]
+    if not pairs:
+        return []
+    seen = _seen(store, batch, {(new.account_id, new.event.subject) for new, _, r in pairs if r.mapping.cancel_when})
+    remembered = _remember(store, people, batch, [new for new, _, _ in pairs])
+    planned = []
+    for new, account, recipe in pairs:
+        channel = catalogue.channel(recipe.mapping)
+        situation = Situation(
+            event=new.event,
+            account_name=account.name,
+            account=people.public(account.id),
+            remembered={
+                root: remembered[new.account_id, subject]
+                for root, subject in new.event.remembers.items()
+                if (new.account_id, subject) in remembered
+            },
+            seen=seen.get((new.account_id, new.event.subject), frozenset()),
+            now=at,
+            channel=channel,
+            template=catalogue.finder(channel),
+            fingerprints=recipe.fingerprints(channel),
+        )
+        planned.append(write.Planned(event=new, decision=plan(recipe.mapping, recipe.version, situation)))
+    return planned
+
+
+def _seen(store: Store, batch: write.Batch, subjects: set[Subject]) -> dict[Subject, frozenset[str]]:
+    """Return which events are stored, or stand in this very batch, about each subject."""
+    if not subjects:
+        return {}
+    with store.read() as tx:
+        found = dict(events.seen(tx, subjects))
+    for new in batch.events:
+        for name in (new.event.subject, *new.event.about):
+            subject = new.account_id, name
+            if subject in subjects:
+                found[subject] = found.get(subject, frozenset()) | {new.event.type}
+    return found
+
+
+def _remember(
+    store: Store, people: Accounts, batch: write.Batch, wanting: Sequence[NewEvent]
+) -> dict[Subject, Payload]:
+    """Return the newest payload of everything these events may speak of, from this batch or the store."""
+    subjects = {(new.account_id, subject) for new in wanting for subject in new.event.remembers.values()}
+    if not subjects:
+        return {}
+    with store.read() as tx:
+        places = events.latest(tx, subjects)
+        stored = inbox.load(tx, {request_id for request_id, _ in places.values()})
+    found: dict[Subject, tuple[datetime, Payload]] = {}
+    for subject, (request_id, position) in places.items():
+        event = _again(people, stored.get(request_id), position)
+        if event is not None:
+            found[subject] = event.occurred_at, event.payload
+    for new in batch.events:
+        subject = new.account_id, new.event.subject
+        if subject in subjects and (subject not in found or new.event.occurred_at >= found[subject][0]):
+            found[subject] = new.event.occurred_at, new.event.payload
+    return {subject: payload for subject, (_, payload) in found.items()}
+
+
+def _again(people: Accounts, leased: Leased | None, position: int) -> Event | None:
+    """Parse a stored request once more and return the event at this position."""
+    receiver = people.receiver(leased.account_id) if leased else None
+    if leased is None or receiver is None:
+        return None
+    try:
+        item = receiver.parse(leased.request)[position]
+    except (PayloadError, IndexError):
+        return None
+    return item if isinstance(item, Event) else None

@@ -1,0 +1,253 @@
+"""Sending: lease what is due, pass the gates again, write the attempt, call, write the result.
+
+One drain owns a channel account at a time. Every few milliseconds one transaction writes the results
+that have come and leases exactly as many messages as there are free slots, so that whatever is leased
+is in flight. A crash therefore leaves at most the messages in flight in doubt, and nothing else.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from connector.contract import Channel
+from connector.errors import CredentialsError, PermanentError, RemoteError
+from connector.flow import outcome
+from connector.flow.pace import Pace
+from connector.flow.settle import settle_parked
+from connector.log import get
+from connector.model import AccountId, MessageId, Sent, State, TemplateChange, now
+from connector.store import Store, Transaction, accounts, leases, outbox, templates
+
+FLUSH_SECONDS = 0.025
+LINGER_SECONDS = 0.25
+"""How long a drain that has nothing to do stays awake."""
+QUIET_SECONDS = 0.05
+"""How long not to look again after a look that found less than there was room for."""
+OWNER_SECONDS = 15.0
+HEARTBEAT_SECONDS = 3.0
+LEASE_SECONDS = 60.0
+"""Longer than any request may take."""
+FAREWELL_SECONDS = 8.0
+"""How long to wait for requests in flight when told to stop."""
+
+log = get(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one attempt."""
+
+    id: MessageId
+    attempt: str
+    sent: Sent | None = None
+    error: RemoteError | None = None
+    seconds: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a drain did, for its log line and the counters."""
+
+    states: dict[State, int] = field(default_factory=dict)
+    outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+    """Seconds from event to acceptance."""
+    suspended: str = ""
+    unknown_template: bool = False
+
+
+class Drain:
+    """One run of sending for one channel account."""
+
+    def __init__(
+        self,
+        store: Store,
+        account_id: AccountId,
+        channel: Channel,
+        *,
+        owner: str,
+        threads: int,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """``should_stop`` is asked often; once true, nothing new is begun and what is in flight is awaited."""
+        self._store = store
+        self._account = account_id
+        self._channel = channel
+        self._owner = owner
+        self._threads = threads
+        self._should_stop = should_stop
+        self._pace = Pace(channel.rate)
+        self._done: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._in_flight = 0
+        self._quiet_until = 0.0
+        self._beat_at = 0.0
+        self._standings: dict[tuple[str, str], tuple[str, str]] = {}
+        self._standings_at = 0.0
+        self._lost = False
+        self.tally = Tally()
+
+    def run(self, heard: Callable[[], None]) -> bool:
+        """Send until nothing is due; False where another drain owns this account.
+
+        ``heard`` is called before each look that may be the last.
+        """
+        with self._store.write() as tx:
+            if not leases.acquire(tx, self._name, self._owner, OWNER_SECONDS):
+                return False
+            outcome.adopt_orphans(tx, self._account, self._owner, self._channel.doubt_seconds)
+        self._beat_at = time.monotonic() + HEARTBEAT_SECONDS
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="send")
+        try:
+            heard()
+            self._loop(pool, heard)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            with self._store.write() as tx:
+                leases.release(tx, self._name, self._owner)
+        return True
+
+    @property
+    def _name(self) -> str:
+        return f"deliver:{self._account}"
+
+    def _loop(self, pool: ThreadPoolExecutor, heard: Callable[[], None]) -> None:
+        idle_since = last_chance = 0.0
+        stopped_at = 0.0
+        results: list[Result] = []
+        while True:
+            stop = bool(self.tally.suspended) or self._lost or self._should_stop()
+            at = time.monotonic()
+            begun = self._exchange(results, 0 if stop else self._room(at))
+            for row, attempt in begun:
+                pool.submit(self._send, row, attempt)
+            busy = bool(self._in_flight or results)
+            if busy:
+                idle_since = last_chance = 0.0
+                stopped_at = (stopped_at or at) if stop else 0.0
+                if stopped_at and at - stopped_at > FAREWELL_SECONDS:
+                    return  # they stay in doubt; receipts will tell
+            elif stop or (last_chance and at > last_chance):
+                return
+            else:
+                idle_since = idle_since or at
+                if at - idle_since > LINGER_SECONDS:
+                    heard()  # whoever commits from here on rings again; one more look for those before
+                    last_chance, self._quiet_until = at, 0.0
+            results = self._collect()
+
+    def _room(self, at: float) -> int:
+        if at < self._quiet_until:
+            return 0
+        return self._pace.take(self._threads - self._in_flight)
+
+    def _collect(self) -> list[Result]:
+        results: list[Result] = []
+        end = time.monotonic() + FLUSH_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            try:
+                results.append(self._done.get(timeout=left))
+            except queue.Empty:
+                break
+        return results
+
+    def _exchange(self, results: list[Result], room: int) -> list[tuple[outbox.Row, str]]:
+        at = now()
+        beat = time.monotonic() >= self._beat_at
+        if not results and not room and not beat:
+            return []
+        begun: list[tuple[outbox.Row, str]] = []
+        with self._store.write() as tx:
+            if beat:
+                self._lost = not leases.acquire(tx, self._name, self._owner, OWNER_SECONDS)
+                self._beat_at = time.monotonic() + HEARTBEAT_SECONDS
+                outcome.resolve_doubts(tx, self._account, at)
+            if results:
+                self._write(tx, results, at)
+            if room and not self.tally.suspended and not self._lost:
+                begun = self._begin(tx, room, at)
+        self._in_flight += len(begun) - len(results)
+        return begun
+
+    def _write(self, tx: Transaction, results: list[Result], at: datetime) -> None:
+        rows = {row.id: row for row in outbox.load(tx, [result.id for result in results])}
+        ends = []
+        for result in results:
+            row = rows[result.id]
+            self._count(result, row, at)
+            name, code, words = outcome.describe(result.sent, result.error)
+            ends.append((result.attempt, name, code, words))
+            if row.lease_owner == self._owner or (result.sent and row.state is State.IN_DOUBT):
+                outcome.apply(row, result.sent, result.error, at, doubt_seconds=self._channel.doubt_seconds)
+            if result.error is not None:
+                self._react(tx, row, result.error, at)
+        outbox.end_attempts(tx, ends, at)
+        accepted = [row for row in rows.values() if row.state is State.ACCEPTED]
+        settle_parked(tx, accepted, at)
+        outbox.save(tx, rows.values())
+        for row in rows.values():
+            self.tally.states[row.state] = self.tally.states.get(row.state, 0) + 1
+
+    def _react(self, tx: Transaction, row: outbox.Row, error: RemoteError, at: datetime) -> None:
+        """Draw the consequences of a refusal that reach beyond its message."""
+        if isinstance(error, CredentialsError):
+            if not self.tally.suspended:
+                self.tally.suspended = outcome.note_of(error)
+                accounts.suspend(tx, self._account, self.tally.suspended, at)
+        elif outcome.is_about_template(error):
+            status = "disabled" if isinstance(error, PermanentError) else "paused"
+            change = TemplateChange(name=row.template, language=row.language, status=status)
+            templates.apply_change(tx, self._account, change, at)
+            self._standings_at = 0.0
+            self.tally.unknown_template = True
+        elif outcome.is_overload(error):
+            self._pace.slow_down()
+
+    def _begin(self, tx: Transaction, room: int, at: datetime) -> list[tuple[outbox.Row, str]]:
+        rows = outbox.due(tx, self._account, room)
+        if len(rows) < room:
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+        if not rows:
+            self._pace.put_back(room)
+            return []
+        if time.monotonic() - self._standings_at > 1.0:
+            self._standings = templates.standings(tx, self._account)
+            self._standings_at = time.monotonic()
+        cancelled = outbox.overtaken(tx, rows)
+        passed = [row for row in rows if outcome.passes(row, at, cancelled.get(row.id), self._standings)]
+        stopped = [row for row in rows if row.state is not State.WAITING or row.not_before > at]
+        outbox.save(tx, stopped)
+        for row in stopped:
+            self.tally.states[row.state] = self.tally.states.get(row.state, 0) + 1
+        self._pace.put_back(room - len(passed))
+        attempts = outbox.begin(tx, passed, self._owner, LEASE_SECONDS)
+        return [(row, attempts[row.id]) for row in passed]
+
+    def _send(self, row: outbox.Row, attempt: str) -> None:
+        started = time.perf_counter()
+        sent: Sent | None = None
+        error: RemoteError | None = None
+        try:
+            sent = self._channel.send(row.message())
+        except RemoteError as refusal:
+            error = refusal
+        except Exception as bug:  # a bug in an adapter must end in a visible message, not in a hang
+            log.exception("message.not_sent", message_id=row.id)
+            error = PermanentError(
+                f"The adapter failed ({type(bug).__name__}); see the log.", code="bug", advice="Report it, then replay."
+            )
+        self._done.put(
+            Result(id=row.id, attempt=attempt, sent=sent, error=error, seconds=time.perf_counter() - started)
+        )
+
+    def _count(self, result: Result, row: outbox.Row, at: datetime) -> None:
+        name, code, _ = outcome.describe(result.sent, result.error)
+        self.tally.outcomes[name, code] = self.tally.outcomes.get((name, code), 0) + 1
+        self.tally.seconds.append(result.seconds)
+        if result.sent:
+            self.tally.lags.append((at - row.occurred_at).total_seconds())

@@ -1,0 +1,154 @@
+"""What follows from an attempt, from a crash, and from a gate: where a message goes next."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from connector.errors import (
+    CredentialsError,
+    RemoteError,
+    Scope,
+    TemporaryError,
+    UncertainError,
+)
+from connector.flow.settle import RESEND_HORIZON
+from connector.model import AccountId, Reason, Sent, State, now
+from connector.policy import late
+from connector.store import Transaction, outbox
+
+LONGEST_WAIT = 900.0
+HOLD_SECONDS = 60.0
+"""How long a message waits before a paused template is looked at again."""
+_GONE = {"rejected", "disabled", "deleted", "pending_deletion", "archived"}
+
+
+def describe(sent: Sent | None, error: RemoteError | None) -> tuple[str, str, str]:
+    """Return the outcome, code and words to keep of an attempt."""
+    match error:
+        case None:
+            return "accepted", "", ""
+        case UncertainError():
+            return "uncertain", error.code, error.words
+        case TemporaryError():
+            return "temporary", error.code, error.words
+        case CredentialsError():
+            return "credentials", error.code, note_of(error)
+        case _:
+            return "permanent", error.code, note_of(error)
+
+
+def note_of(error: RemoteError) -> str:
+    """Return the vendor's words and our advice in one."""
+    return f"{error.words} {error.advice}".strip()
+
+
+def is_about_template(error: RemoteError) -> bool:
+    """Tell whether a refusal concerns every message of the template."""
+    return error.scope is Scope.TEMPLATE
+
+
+def is_overload(error: RemoteError) -> bool:
+    """Tell whether the channel is too busy for our pace, or is down."""
+    return isinstance(error, TemporaryError) and (error.scope is Scope.ACCOUNT or (error.status or 500) >= 500)
+
+
+def apply(row: outbox.Row, sent: Sent | None, error: RemoteError | None, at: datetime, *, doubt_seconds: float) -> None:
+    """Move a message on after an attempt. A receipt may have moved it already: never go back."""
+    if sent is not None:
+        row.remote_id = sent.remote_id
+        row.recipient_id = sent.recipient_id
+        row.accepted_at = at
+        if row.state in (State.SENDING, State.IN_DOUBT):
+            row.state, row.reason, row.words, row.code = State.ACCEPTED, "", "", ""
+        row.lease_owner = row.lease_until = None
+        return
+    if row.state is not State.SENDING or error is None:
+        return
+    row.code, row.words = error.code, note_of(error)
+    row.lease_owner = row.lease_until = None
+    match error:
+        case UncertainError():
+            doubt(row, at, doubt_seconds)
+        case TemporaryError():
+            _again(row, error, at)
+        case CredentialsError():
+            row.state, row.reason, row.tries = State.WAITING, "account_suspended", row.tries - 1
+        case _:
+            row.state, row.reason, row.ended_at = State.FAILED, "refused", at
+
+
+def _again(row: outbox.Row, error: TemporaryError, at: datetime) -> None:
+    if error.scope is not Scope.MESSAGE:  # the number or the template was refused, not this message
+        row.tries -= 1
+        wait = error.retry_after or (HOLD_SECONDS if error.scope is Scope.TEMPLATE else 1.0)
+    else:  # Meta asks for 4^n seconds
+        wait = min(LONGEST_WAIT, max(error.retry_after or 1.0, 4.0 ** (row.tries - 1)))
+    again = at + timedelta(seconds=wait * random.uniform(0.9, 1.2))  # noqa: S311 - spreading load, not secrecy
+    if again < (row.expires_at or row.created_at + RESEND_HORIZON):
+        row.state, row.reason, row.not_before = State.WAITING, "refused_for_now", again
+    else:
+        row.state, row.reason, row.ended_at = State.FAILED, "gave_up", at
+
+
+def doubt(row: outbox.Row, at: datetime, seconds: float) -> None:
+    """Put a message in doubt: a receipt may tell within the window."""
+    row.state, row.reason = State.IN_DOUBT, "in_doubt"
+    row.lease_owner, row.lease_until = None, at + timedelta(seconds=seconds)
+
+
+def adopt_orphans(tx: Transaction, channel_id: AccountId, owner: str, seconds: float) -> int:
+    """Put in doubt what another drain, now dead, had in flight; return how many."""
+    at = now()
+    rows = outbox.orphans(tx, channel_id, owner)
+    for row in rows:
+        doubt(row, at, seconds)
+        row.words = "The process that was sending this came to an end; waiting for a receipt."
+    outbox.save(tx, rows)
+    resolve_doubts(tx, channel_id, at)
+    return len(rows)
+
+
+def resolve_doubts(tx: Transaction, channel_id: AccountId, at: datetime) -> int:
+    """Decide about messages in doubt whose window has closed without a receipt; return how many."""
+    rows = outbox.doubts(tx, channel_id)
+    for row in rows:
+        row.lease_until = None
+        if row.resend_in_doubt and not late(row.expires_at, at):
+            row.state, row.reason, row.not_before = State.WAITING, "resend_after_doubt", at
+            row.words = "No receipt came; it is sent again."
+        else:
+            row.state, row.reason, row.ended_at = State.FAILED, "gave_up_in_doubt", at
+            row.words = "No receipt came; the mapping says not to send it again."
+    outbox.save(tx, rows)
+    return len(rows)
+
+
+def passes(
+    row: outbox.Row,
+    at: datetime,
+    cancelled_by: str | None,
+    standings: Mapping[tuple[str, str], tuple[str, str]],
+) -> bool:
+    """Gate a message right before it leaves; where it may not, say so in the row."""
+    status, category = standings.get((row.template, row.language), ("approved", row.category))
+    if cancelled_by:
+        _end(row, State.CANCELLED, Reason.OVERTAKEN, f"{cancelled_by} came first.", at)
+    elif late(row.expires_at, at):
+        _end(row, State.EXPIRED, Reason.TOO_LATE, "Its time had passed before it could be sent.", at)
+    elif status in _GONE:
+        _end(row, State.SKIPPED, Reason.TEMPLATE_NOT_APPROVED, f"The template is {status} now.", at)
+    elif category == "marketing" and row.category != "marketing":
+        words = "The template was re-categorised as marketing after this was planned."
+        _end(row, State.SKIPPED, Reason.TEMPLATE_CHANGED, words, at)
+    elif status != "approved":
+        row.reason, row.words = "held", f"Held while the template is {status}."
+        row.not_before = at + timedelta(seconds=HOLD_SECONDS)
+    else:
+        return True
+    return False
+
+
+def _end(row: outbox.Row, state: State, reason: Reason, words: str, at: datetime) -> None:
+    row.state, row.reason, row.words, row.ended_at = state, reason.value, words, at

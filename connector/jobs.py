@@ -1,0 +1,181 @@
+"""RQ's doors: what the bell wakes. Each opens the wiring, calls one use case, and tells what came of it.
+
+Expected faults end in rows of the store; what leaves these functions as an exception is a bug, and only
+bugs stand in RQ's registry of failed jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from functools import cache
+
+from connector import metrics
+from connector.errors import RemoteError
+from connector.flow import templates
+from connector.flow.catalogue import Catalogue
+from connector.flow.decide import decide_batch
+from connector.flow.deliver import Drain
+from connector.flow.outcome import note_of
+from connector.flow.write import Done
+from connector.log import get
+from connector.model import AccountId, new_id
+from connector.queue import stopping
+from connector.store import inbox, leases, outbox
+from connector.wiring import Wiring, build
+
+SLICE_SECONDS = 30.0
+"""How long a drain goes on while there is work."""
+COURTESY_SECONDS = 2.0
+"""How long it goes on while other jobs wait for this worker."""
+COURTESY_CHECK_SECONDS = 0.25
+DECIDE_LEASE_SECONDS = 15.0
+
+log = get(__name__)
+
+
+@cache
+def wiring() -> Wiring:
+    """Return this process's wiring."""
+    return build()
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue(wiring().store, wiring().directory.senders)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{new_id()[-8:]}"
+
+
+def _patience(tools: Wiring) -> Callable[[], bool]:
+    """Return a question: is it time to make room for others?"""
+    started = checked = time.monotonic()
+    waiting = False
+
+    def enough() -> bool:
+        nonlocal checked, waiting
+        at = time.monotonic()
+        if stopping.is_set() or at - started > SLICE_SECONDS:
+            return True
+        if at - started < COURTESY_SECONDS:
+            return False
+        if at - checked > COURTESY_CHECK_SECONDS:
+            checked, waiting = at, bool(tools.queue.depth())
+        return waiting
+
+    return enough
+
+
+def decide() -> None:
+    """Work off the inbox until nothing is due, or it is time to make room."""
+    tools, owner, started = wiring(), _owner(), time.monotonic()
+    if tools.store.is_sqlite and not _own(tools, owner):
+        return  # one writer is all that SQLite has use for
+    enough, total = _patience(tools), Done()
+    try:
+        tools.queue.heard("decide")
+        while not enough():
+            if tools.store.is_sqlite and not _own(tools, owner):
+                break
+            done = decide_batch(tools.store, tools.directory, _catalogue(), owner=owner)
+            if not done.requests:
+                break
+            _tell(tools, done)
+            total.add(done)
+    finally:
+        if tools.store.is_sqlite:
+            with tools.store.write() as tx:
+                leases.release(tx, "decide", owner)
+    with tools.store.read() as tx:
+        left = inbox.is_due(tx)
+    if left:
+        tools.queue.ring("decide")
+    if total.requests:
+        metrics.job_runs.add("decide")
+        log.info(
+            "job.done", job="decide", requests=total.requests, events=total.events, duplicates=total.duplicates,
+            sends=sum(n for (_, verdict, _), n in total.decisions.items() if verdict == "send"),
+            skips=sum(n for (_, verdict, _), n in total.decisions.items() if verdict == "skip"),
+            moves=sum(total.moves.values()), seconds=round(time.monotonic() - started, 3), left=left,
+        )  # fmt: skip
+
+
+def _own(tools: Wiring, owner: str) -> bool:
+    with tools.store.write() as tx:
+        return leases.acquire(tx, "decide", owner, DECIDE_LEASE_SECONDS)
+
+
+def _name(tools: Wiring, id_: str) -> str:
+    account = tools.directory.account(AccountId(id_))
+    return account.name if account else "removed"
+
+
+def _tell(tools: Wiring, done: Done) -> None:
+    for channel_id in done.channels:
+        tools.queue.ring("deliver", channel_id)
+    for channel_id in done.templates_of:
+        tools.queue.ring("sync_templates", channel_id)
+    for (mapping, verdict, reason), count in done.decisions.items():
+        metrics.decisions.add(mapping, verdict, reason, by=count)
+    for (channel_id, state), count in done.moves.items():
+        metrics.messages.add(state, _name(tools, channel_id), by=count)
+
+
+def deliver(channel_id: str) -> None:
+    """Send what is due by one channel account."""
+    tools, id_, started = wiring(), AccountId(channel_id), time.monotonic()
+    found = tools.channel(id_)
+    if found is None or not found[0].active:
+        return
+    account, channel, threads = found
+    drain = Drain(tools.store, id_, channel, owner=_owner(), threads=threads, should_stop=_patience(tools))
+    if not drain.run(lambda: tools.queue.heard("deliver", channel_id)):
+        return
+    tally = drain.tally
+    with tools.store.read() as tx:
+        left = not tally.suspended and bool(outbox.restless(tx, [id_]))
+    if left:
+        tools.queue.ring("deliver", channel_id)
+    if tally.suspended:
+        log.error("account.suspended", account=account.name, words=tally.suspended)
+    if tally.unknown_template:
+        tools.queue.ring("sync_templates", channel_id)
+    for (outcome, code), count in tally.outcomes.items():
+        metrics.attempts.add(outcome, code, by=count)
+    for state, count in tally.states.items():
+        metrics.messages.add(state, _name(tools, channel_id), by=count)
+    for seconds in tally.seconds:
+        metrics.send_seconds.observe(seconds)
+    for seconds in tally.lags:
+        metrics.event_to_accept_seconds.observe(seconds)
+    if tally.outcomes or tally.states:
+        metrics.job_runs.add("deliver")
+        log.info(
+            "job.done", job="deliver", account=account.name, attempts=sum(tally.outcomes.values()),
+            outcomes={f"{outcome} {code}".strip(): n for (outcome, code), n in tally.outcomes.items()},
+            seconds=round(time.monotonic() - started, 3), left=left,
+        )  # fmt: skip
+
+
+def sync_templates(channel_id: str) -> None:
+    """Ask a channel account for its templates."""
+    tools = wiring()
+    tools.queue.heard("sync_templates", channel_id)
+    found = tools.channel(AccountId(channel_id))
+    if found is None:
+        return
+    account, channel, _ = found
+    try:
+        counts = templates.sync(tools.store, account, channel)
+    except RemoteError as error:
+        log.warning("templates.not_synced", account=account.name, code=error.code, words=note_of(error))
+        return
+    metrics.job_runs.add("sync_templates")
+    log.info(
+        "job.done", job="sync_templates", account=account.name, new=counts.new, changed=counts.changed,
+        gone=counts.gone,
+    )  # fmt: skip

@@ -1,0 +1,29 @@
+"""Small things to remember by name: when templates were last asked for, and the like."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from connector.model import now
+from connector.store.dialect import upsert
+from connector.store.engine import Transaction
+from connector.store.schema import mark
+
+
+def put(tx: Transaction, name: str, value: str) -> None:
+    """Remember a value, and when."""
+    tx.execute(upsert(tx, mark, "value", "at"), [{"name": name, "value": value, "at": now()}])
+
+
+def get(tx: Transaction, name: str) -> str | None:
+    """Return what is remembered, or None."""
+    row = tx.execute(select(mark.c.value).where(mark.c.name == name)).first()
+    return row[0] if row else None
+
+
+def at(tx: Transaction, name: str) -> datetime | None:
+    """Return when it was put, or None."""
+    row = tx.execute(select(mark.c.at).where(mark.c.name == name)).first()
+    return row[0] if row else None

@@ -1,0 +1,151 @@
+"""The door for vendors: ``/hooks/<token>``, as bare WSGI beside Flask.
+
+This is the hot path, so nothing stands between the server and these functions. The order is law: token,
+size, handshake or signature, one durable insert, acknowledgement. Nothing is parsed here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from connector import metrics
+from connector.errors import SignatureError
+from connector.flow.intake import Intake
+from connector.log import get
+from connector.model import Request, Response, now
+from connector.store.inbox import Arrival
+from connector.wiring import Directory, Reached
+
+PREFIX = "/hooks/"
+MOST_TOKEN = 128
+MOST_HEADER = 1024
+"""Characters of one header that are kept."""
+MOST_HEADERS = 40
+MOST_QUERY = 4096
+_NOT_KEPT = {"authorization", "cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding"}
+_REASONS = {
+    200: "200 OK",
+    401: "401 Unauthorized",
+    403: "403 Forbidden",
+    404: "404 Not Found",
+    405: "405 Method Not Allowed",
+    411: "411 Length Required",
+    413: "413 Content Too Large",
+    503: "503 Service Unavailable",
+}
+_WORDS = {
+    401: b"The signature is missing or wrong. Check the secret of this account.\n",
+    404: b"There is no such webhook address.\n",
+    405: b"Post webhooks here.\n",
+    413: b"The body is too large.\n",
+    503: b"It could not be stored; send it again.\n",
+}
+
+Start = Callable[..., Any]
+Wsgi = Callable[[dict[str, Any], Start], Iterable[bytes]]
+
+log = get(__name__)
+
+
+class Webhooks:
+    """A WSGI application that takes webhooks, and hands every other path on."""
+
+    def __init__(self, directory: Directory, intake: Intake, *, body_cap: int, otherwise: Wsgi) -> None:
+        """``body_cap`` is in bytes; ``otherwise`` gets all other paths."""
+        self._directory = directory
+        self._intake = intake
+        self._cap = body_cap
+        self._otherwise = otherwise
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        """Serve one request."""
+        path: str = environ["PATH_INFO"]
+        if not path.startswith(PREFIX):
+            return self._otherwise(environ, start)
+        started = time.perf_counter()
+        token = path[len(PREFIX) :]
+        found = self._directory.by_token(token) if len(token) <= MOST_TOKEN else None
+        response, outcome = self._answer(found, environ) if found else (_refuse(404), "unknown_address")
+        status = _REASONS.get(response.status, f"{response.status} Status")
+        start(status, [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))])
+        seconds = time.perf_counter() - started
+        adapter = found.adapter.name if found else ""
+        metrics.webhook_requests.add(adapter, outcome)
+        metrics.webhook_ack_seconds.observe(seconds)
+        log.info(
+            "webhook.answered",
+            adapter=adapter,
+            account=found.account.name if found else "",
+            outcome=outcome,
+            status=response.status,
+            ms=round(seconds * 1000, 2),
+        )
+        return [response.body]
+
+    def _answer(self, found: Reached, environ: dict[str, Any]) -> tuple[Response, str]:
+        if found.receiver is None:
+            return _refuse(404), "no_receiver"
+        method: str = environ["REQUEST_METHOD"]
+        if method in ("GET", "HEAD"):
+            request = _request(environ, b"")
+            return (found.receiver.handshake(request) or _refuse(405)), "handshake"
+        if method != "POST":
+            return _refuse(405), "wrong_method"
+        body = self._body(environ)
+        if body is None:
+            return _refuse(413), "too_large"
+        return self._accept(found, _request(environ, body))
+
+    def _accept(self, found: Reached, request: Request) -> tuple[Response, str]:
+        receiver = found.receiver
+        if receiver is None:
+            return _refuse(404), "no_receiver"
+        try:
+            verified = receiver.verify(request)
+        except SignatureError as error:
+            log.warning("webhook.refused", account=found.account.name, words=str(error), bytes=len(request.body))
+            return _refuse(401), "refused"
+        arrival = Arrival(
+            account_id=found.account.id,
+            delivery_key=receiver.key(verified)[:255],
+            topic=receiver.topic(verified)[:255],
+            request=request,
+        )
+        try:
+            new = self._intake.accept(arrival)
+        except Exception:  # whatever the database's trouble is, the sender must keep the event and try again
+            log.exception("webhook.not_stored", account=found.account.name)
+            return _refuse(503), "not_stored"
+        return receiver.acknowledge(), "stored" if new else "repeated"
+
+    def _body(self, environ: dict[str, Any]) -> bytes | None:
+        """Return the body, or None where it is over the cap; never reads more than the cap and a little."""
+        length = environ.get("CONTENT_LENGTH") or ""
+        if length and (not length.isascii() or not length.isdigit() or int(length[:12]) > self._cap):
+            return None
+        body: bytes = environ["wsgi.input"].read(int(length) if length else self._cap + 1)
+        return None if len(body) > self._cap else body
+
+
+def _refuse(status: int) -> Response:
+    return Response(status, _WORDS.get(status, b""))
+
+
+def _request(environ: dict[str, Any], body: bytes) -> Request:
+    headers = {
+        name[5:].replace("_", "-").lower(): value[:MOST_HEADER]
+        for name, value in environ.items()
+        if name.startswith("HTTP_") and isinstance(value, str)
+    }
+    for name in _NOT_KEPT:
+        headers.pop(name, None)
+    if len(headers) > MOST_HEADERS:
+        headers = dict(list(headers.items())[:MOST_HEADERS])
+    if content_type := environ.get("CONTENT_TYPE"):
+        headers["content-type"] = content_type[:MOST_HEADER]
+    query = environ.get("QUERY_STRING") or ""
+    pairs = parse_qsl(query[:MOST_QUERY], max_num_fields=50) if query.count("&") < 50 else []
+    return Request(method=environ["REQUEST_METHOD"], headers=headers, body=body, query=dict(pairs), received_at=now())

@@ -1,0 +1,165 @@
+"""The composition root: builds every tool once, from the settings."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connector import embedded
+from connector.contract import Adapter, Channel, Receiver
+from connector.flow import accounts
+from connector.http import Http
+from connector.log import get
+from connector.model import Account, AccountId
+from connector.queue import Bell
+from connector.registry import Registry
+from connector.security.vault import Vault
+from connector.settings import Settings
+from connector.store import Store
+from connector.store.accounts import AccountRow
+
+FRESH_SECONDS = 1.0
+HASTE_SECONDS = 0.05
+"""How soon an unknown token may make us look again: a stranger can cost 20 look-ups a second, no more."""
+MOST_THREADS = 200
+LEAST_THREADS = 8
+
+log = get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An account with its adapter and receiver."""
+
+    account: Account
+    adapter: Adapter
+    receiver: Receiver | None
+
+
+class Directory:
+    """The accounts, read again when they may have changed; safe to use from many threads."""
+
+    def __init__(self, store: Store, registry: Registry, vault: Vault) -> None:
+        self._store = store
+        self._registry = registry
+        self._vault = vault
+        self._lock = threading.Lock()
+        self._by_token: dict[str, Reached] = {}
+        self._by_id: dict[AccountId, Reached] = {}
+        self._faulty: dict[AccountId, str] = {}
+        self._read_at = float("-inf")
+
+    def by_token(self, token: str) -> Reached | None:
+        """Return whose webhook URL ends in this token."""
+        self._refresh(FRESH_SECONDS)
+        found = self._by_token.get(token)
+        if found is None:
+            self._refresh(HASTE_SECONDS)
+            found = self._by_token.get(token)
+        return found
+
+    def reached(self, id_: AccountId) -> Reached | None:
+        """Return an account by id."""
+        self._refresh(FRESH_SECONDS)
+        return self._by_id.get(id_)
+
+    def account(self, id_: AccountId) -> Account | None:
+        """Return an account by id."""
+        found = self.reached(id_)
+        return found.account if found else None
+
+    def receiver(self, id_: AccountId) -> Receiver | None:
+        """Return an account's receiver, if its adapter has that role."""
+        found = self.reached(id_)
+        return found.receiver if found else None
+
+    def public(self, id_: AccountId) -> Mapping[str, object]:
+        """Return an account's settings without its secrets."""
+        found = self.reached(id_)
+        return accounts.public_settings(found.account) if found else {}
+
+    def senders(self) -> list[Account]:
+        """Return the accounts that can send, oldest first."""
+        self._refresh(FRESH_SECONDS)
+        found = [item.account for item in self._by_id.values() if item.adapter.channel is not None]
+        return sorted(found, key=lambda account: account.created_at)
+
+    def all_(self) -> list[Reached]:
+        """Return every account that could be loaded."""
+        self._refresh(FRESH_SECONDS)
+        return list(self._by_id.values())
+
+    def _refresh(self, oldest: float) -> None:
+        if time.monotonic() - self._read_at < oldest or not self._lock.acquire(blocking=not self._by_id):
+            return  # somebody else is reading: what we have is good enough
+        try:
+            if time.monotonic() - self._read_at >= oldest:
+                self._read()
+        finally:
+            self._lock.release()
+
+    def _read(self) -> None:
+        by_id: dict[AccountId, Reached] = {}
+        for account in accounts.load_all(self._store, self._registry, self._vault, on_fault=self._complain):
+            known = self._by_id.get(account.id)
+            if known is None or known.account != account:
+                adapter = self._registry.get(account.adapter)
+                receiver = adapter.receiver(account.settings) if adapter.receiver else None
+                known = Reached(account, adapter, receiver)
+            by_id[account.id] = known
+        self._by_id = by_id
+        self._by_token = {item.account.token: item for item in by_id.values()}
+        self._read_at = time.monotonic()
+
+    def _complain(self, row: AccountRow, error: Exception) -> None:
+        if self._faulty.get(row.id) != str(error):
+            self._faulty[row.id] = str(error)
+            log.error("account.not_loaded", account=row.name, words=str(error))
+
+
+class Wiring:
+    """Everything a process of ours may need; parts are built when they are first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the store and the vault. Raises ConfigurationError."""
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.settings = settings
+        self.store = Store(settings.database_url)
+        self.vault = Vault.open(settings.data, os.environ)
+        self.registry = Registry()
+        self.directory = Directory(self.store, self.registry, self.vault)
+        self.redis_url = settings.redis_url or embedded.url(settings.data)
+        self.queue = Bell(self.redis_url)
+        self._channels: dict[AccountId, tuple[Account, Channel, int]] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Wiring:
+        """Build everything from the settings. Raises ConfigurationError."""
+        return cls(settings)
+
+    def channel(self, id_: AccountId) -> tuple[Account, Channel, int] | None:
+        """Return an account, its channel and how many threads suit it; None where it cannot send."""
+        found = self.directory.reached(id_)
+        if found is None or found.adapter.channel is None:
+            return None
+        known = self._channels.get(id_)
+        if known is None or known[0].settings != found.account.settings:
+            http = Http(found.adapter.hosts(found.account.settings), threads=MOST_THREADS)
+            channel = found.adapter.channel(found.account.settings, http)
+            threads = max(LEAST_THREADS, min(MOST_THREADS, int(channel.rate / 2)))
+            known = found.account, channel, threads
+        self._channels[id_] = found.account, known[1], known[2]
+        return self._channels[id_]
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.store.close()
+
+
+def build(**given: Any) -> Wiring:
+    """Build everything from the environment; ``given`` (data, host, port) goes first."""
+    return Wiring(Settings.from_env(**given))
