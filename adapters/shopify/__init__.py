@@ -1,0 +1,1 @@
+"""Shopify: receives its webhooks and looks after the connection."""
