@@ -1,0 +1,26 @@
+"""The made-up shop's receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from adapters.shopify.receiver import ShopifyReceiver
+from adapters.shopify.tests.posting import load, post
+
+
+@pytest.fixture
+def receiver() -> ShopifyReceiver:
+    return ShopifyReceiver(load())
+
+
+@pytest.fixture
+def read(receiver: ShopifyReceiver) -> Callable[..., list[Any]]:
+    """Verify and parse a payload of a topic."""
+
+    def read_it(topic: str, payload: object, **options: Any) -> list[Any]:
+        return list(receiver.parse(receiver.verify(post(topic, payload, **options))))
+
+    return read_it
