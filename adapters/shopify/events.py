@@ -24,6 +24,9 @@ AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours before its times are not believed."""
 LABEL_LIMIT = 60
 
+_OF_AN_ORDER = ("fulfillment", "shipment", "refund", "order_edit")
+"""Kinds whose payload says little about the order that they belong to, so that they remember it."""
+
 # Ids become part of keys and subjects: printable ASCII without spaces, so that every database takes them.
 _ID = re.compile(r"[!-~]{1,120}")
 _GID = re.compile(r"gid://shopify/\w+/(\d+)(\?.*)?")
@@ -64,16 +67,14 @@ def _event(delivery: Delivery, rule: Rule) -> Event:
         key = f"{rule.event}:{subject.partition(':')[2]}:{_version(delivery, told_at)}"
     else:
         key = f"{rule.event}:{_id(payload, *rule.fact) or subject.partition(':')[2]}"
-    order = _id(payload, "order_id") if rule.kind in ("fulfillment", "refund") else ""
-    if delivery.topic == "orders/edited":
-        order = subject.partition(":")[2]
+    order = _order_id(payload, rule.kind)
     return Event(
         key=key,
         type=rule.event,
         topic=delivery.topic,
         subject=subject,
         about=tuple(found for found in _about(payload, rule.kind) if found != subject),
-        remembers={"order": f"order:{order}"} if order else {},
+        remembers={"order": f"order:{order}"} if order and rule.kind in _OF_AN_ORDER else {},
         label=_label(payload, rule.kind, subject),
         occurred_at=_believed(told_at, delivery.received_at),
         payload=payload,
@@ -88,14 +89,15 @@ def _shipment(delivery: Delivery, status: str, id_path: str, times: tuple[str, .
     fulfillment = _id(delivery.payload, id_path)
     if not fulfillment:
         raise _nameless(delivery.topic, id_path)
-    order = _id(delivery.payload, "order_id")
-    remembers = {"fulfillment": f"fulfillment:{fulfillment}"} | ({"order": f"order:{order}"} if order else {})
+    order = _order_id(delivery.payload, "shipment")
+    remembers = {"order": f"order:{order}"} if order else {}
+    remembers["fulfillment"] = f"fulfillment:{fulfillment}"
     return Event(
         key=f"shipment.{word}:fulfillment:{fulfillment}",
         type=f"shipment.{word}",
         topic=delivery.topic,
-        subject=f"fulfillment:{fulfillment}",
-        about=(f"order:{order}",) if order else (),
+        subject=f"shipment:{fulfillment}",
+        about=tuple(remembers.values()),
         remembers=remembers,
         label=_label(delivery.payload, "fulfillment", f"fulfillment:{fulfillment}"),
         occurred_at=_believed(_told_at(delivery, times), delivery.received_at),
@@ -121,10 +123,16 @@ def _about(payload: Payload, kind: str) -> Iterable[str]:
     """Name what else it bears on: the order's checkout and customer, the fulfilment's order, and so on."""
     if kind == "order" and (checkout := _id(payload, "checkout_token", "checkout_id")):
         yield f"checkout:{checkout}"
-    if kind in ("fulfillment", "refund", "draft_order") and (order := _id(payload, "order_id")):
+    if order := _order_id(payload, kind):
         yield f"order:{order}"
     if kind in ("order", "checkout", "draft_order") and (customer := _id(payload, "customer.id")):
         yield f"customer:{customer}"
+
+
+def _order_id(payload: Payload, kind: str) -> str:
+    if kind == "order_edit":
+        return _id(payload, "order_edit.order_id")
+    return _id(payload, "order_id") if kind in (*_OF_AN_ORDER, "draft_order") else ""
 
 
 def _id(payload: Payload, *paths: str) -> str:

@@ -1,4 +1,9 @@
-"""Shopify's topics and our events, as tables: which event a topic becomes, and where its parts stand."""
+"""Shopify's topics and our events, as tables: which event a topic becomes, and where its parts stand.
+
+All events of one subject have payloads of one shape, since a refund or a parcel remembers the newest payload
+of ``order:<id>``. So an edit and a shipment, which bring little of the order or the parcel, are subjects of
+their own that bear on it.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +39,8 @@ RULES: Mapping[str, Rule] = {
     "orders/cancelled": Rule(event="order.cancelled", kind="order", times=("cancelled_at", "updated_at"), fact=("id",)),
     "orders/edited": Rule(
         event="order.edited",
-        kind="order",
-        id=("order_edit.order_id",),
+        kind="order_edit",
+        id=("order_edit.id",),
         times=("order_edit.committed_at", "order_edit.created_at"),
         fact=("order_edit.id",),
     ),
