@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from connector.contract import Adapter, Channel
 from connector.errors import ConfigurationError, PayloadError
-from connector.model import Account, Payload, Template, now
+from connector.model import Account, Template, now, parse_json
 from connector.store import Store, templates
 from connector.store.templates import Counts
 
@@ -29,12 +29,17 @@ def take(store: Store, account: Account, listed: Iterable[Template]) -> Counts:
         return templates.upsert_all(tx, account.id, found, now(), partial=True)
 
 
-def read(adapter: Adapter, payload: Payload) -> list[Template]:
-    """Read the vendor's own JSON of one or many templates. Raises ConfigurationError, saying what is wrong."""
+def read(adapter: Adapter, body: bytes) -> list[Template]:
+    """Read the vendor's own JSON of one template, of many, or a list of such. Raises ConfigurationError."""
     if adapter.read_templates is None:
         raise ConfigurationError(f"{adapter.title} has no templates.")
     try:
-        found = list(adapter.read_templates(payload))
+        value = parse_json(body)
+        values = value if isinstance(value, list) else [value]
+        payloads = [payload for payload in values if isinstance(payload, Mapping)]
+        if len(payloads) < len(values):
+            raise PayloadError("It holds something else than JSON objects.")
+        found = [template for payload in payloads for template in adapter.read_templates(payload)]
     except PayloadError as error:
         raise ConfigurationError(f"These are no templates of {adapter.title}: {error}") from None
     if not found:

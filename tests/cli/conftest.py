@@ -28,7 +28,7 @@ from connector.errors import PayloadError, PermanentError
 from connector.model import Category, Message, Part, Payload, Sent, Slot, Template
 from connector.registry import Registry
 from connector.settings import Settings as Installation
-from connector.wiring import Wiring
+from connector.wiring import Directory, Wiring
 
 SECRET = "hush-hush-9b1f"
 
@@ -152,6 +152,7 @@ def wiring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
     environ = {"CONNECTOR_DATA": str(tmp_path / "data"), "CONNECTOR_PUBLIC_URL": "https://connect.example.org"}
     wiring = Wiring.from_settings(Installation.from_env(environ))
     wiring.registry = ToyRegistry()
+    wiring.directory = Directory(wiring.store, wiring.registry, wiring.vault)
     yield wiring
     wiring.close()
 
