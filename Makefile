@@ -39,7 +39,7 @@ docs: $(VENV)/test.stamp ## Write docs/commands.md from the commands' own help
 	@$(BIN)/python -m tests.house.commands
 
 lock: $(BIN)/python ## Choose the newest versions that pyproject.toml allows, and write the lock files
-	@$(PIP) install --quiet uv
+	@$(PIP) install -qq uv
 	@$(call compile,$(RUN_LOCK))
 	@$(call compile,$(TEST_LOCK),--group pyproject.toml:test --group pyproject.toml:build)
 	@$(call compile,$(BUILD_LOCK),--group pyproject.toml:build,only)
@@ -64,9 +64,9 @@ $(VENV)/test.stamp: $(BIN)/python pyproject.toml $(TEST_LOCK) $(BUILD_LOCK)
 	@touch $(VENV)/run.stamp
 
 install = echo "Installing from $(1)" \
-	&& $(PIP) install --quiet --no-deps --require-hashes -r $(BUILD_LOCK) \
-	&& $(PIP) install --quiet --no-deps --require-hashes --no-build-isolation -r $(1) \
-	&& $(PIP) install --quiet --no-deps --no-build-isolation --editable . \
+	&& $(PIP) install -qq --no-deps --require-hashes -r $(BUILD_LOCK) \
+	&& $(PIP) install -qq --no-deps --require-hashes --no-build-isolation -r $(1) \
+	&& $(PIP) install -qq --no-deps --no-build-isolation --editable . \
 	&& touch $@
 
 $(BIN)/python:

@@ -28,6 +28,7 @@ def _restored() -> Iterator[None]:
     """Give the process back as it was: loggers and handlers are global."""
     names = ("", "rq", "werkzeug", "sqlalchemy", "alembic", "urllib3", "_granian", "granian.access", "py.warnings")
     loggers = [logging.getLogger(name) for name in names]
+    configured, configuration = structlog.is_configured(), structlog.get_config()
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
     yield
     for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
@@ -35,6 +36,8 @@ def _restored() -> Iterator[None]:
         logger.setLevel(level)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
+    if configured:
+        structlog.configure(**configuration)
 
 
 class Lines:
