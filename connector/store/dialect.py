@@ -11,9 +11,10 @@ from connector.store.engine import Transaction
 
 
 def insert_new(tx: Transaction, table: Table) -> Any:
-    """Return an INSERT that passes over rows which break a unique constraint."""
+    """Return an INSERT that passes over rows which break a unique constraint; its rowcount tells how many went in."""
     dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    # Without the option SQLAlchemy's batches on PostgreSQL report a rowcount of -1, which reads as true.
+    return dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def upsert(tx: Transaction, table: Table, *update: str) -> Any:
