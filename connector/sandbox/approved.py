@@ -53,9 +53,7 @@ def _fill(parts: Sequence[Json], components: Sequence[Json], where: str) -> str:
             raise GraphError(100, f"{where}{kind}: given {len(several)} times")
     of = {str(part.get("type", "")).upper(): part for part in parts}
     _header(of.get("HEADER", {}), _parameters(given, "header"), f"{where}header")
-    text = _text_part(
-        of.get("BODY", {}).get("text", ""), _parameters(given, "body"), f"{where}body", BODY_LIMIT
-    )
+    text = _text_part(of.get("BODY", {}).get("text", ""), _parameters(given, "body"), f"{where}body", BODY_LIMIT)
     _buttons(of.get("BUTTONS", {}).get("buttons", ()), given.get("button", ()), f"{where}buttons")
     _offer("LIMITED_TIME_OFFER" in of, _parameters(given, "limited_time_offer"))
     _carousel(of.get("CAROUSEL"), given.get("carousel", ()))
@@ -76,9 +74,7 @@ def _header(part: Json, given: Sequence[Json], where: str) -> None:
         return
     kind = str(given[0].get("type", "")).lower() if len(given) == 1 else "unknown"
     if kind != form:
-        raise GraphError(
-            132012, f"{where}: Format mismatch, expected {form.upper()}, received {kind.upper()}"
-        )
+        raise GraphError(132012, f"{where}: Format mismatch, expected {form.upper()}, received {kind.upper()}")
     value = given[0].get(form)
     if not isinstance(value, dict):
         raise GraphError(131008, f"{where}: the parameter has no {form} object")
@@ -140,9 +136,7 @@ def _text(parameter: Json, where: str) -> str:
     elif kind == "text":
         text = parameter.get("text")
     else:
-        raise GraphError(
-            132012, f"{where}: Format mismatch, expected TEXT, received {kind.upper() or 'UNKNOWN'}"
-        )
+        raise GraphError(132012, f"{where}: Format mismatch, expected TEXT, received {kind.upper() or 'UNKNOWN'}")
     if text is None or text == "":
         raise GraphError(131008, f"{where}: Parameter of type text is missing text value")
     if not isinstance(text, str):
@@ -162,9 +156,7 @@ def _buttons(parts: Sequence[Json], given: Sequence[Json], where: str) -> None:
     for component in given:
         index = str(component.get("index", ""))
         if not index.isascii() or not index.isdigit() or int(index[:3]) >= len(parts):
-            raise GraphError(
-                132018, f"{where}: the template has no button at index {index[:10] or 'unknown'}"
-            )
+            raise GraphError(132018, f"{where}: the template has no button at index {index[:10] or 'unknown'}")
         if int(index) in filled:
             raise GraphError(100, f"{where}: the button at index {index} is given twice")
         filled[int(index)] = component
@@ -181,9 +173,7 @@ def _button(part: Json, component: Json | None, where: str) -> None:
         return
     sub_type = str(component.get("sub_type", "")).upper()
     if sub_type != ("URL" if kind == "OTP" else kind):
-        raise GraphError(
-            132012, f"{where}: Format mismatch, expected {kind}, received {sub_type or 'UNKNOWN'}"
-        )
+        raise GraphError(132012, f"{where}: Format mismatch, expected {kind}, received {sub_type or 'UNKNOWN'}")
     parameters = component.get("parameters")
     if kind in _FREE_BUTTONS or (kind == "URL" and not needed):
         raise GraphError(132018, f"{where} of type {kind} does not take a parameter")
@@ -196,9 +186,7 @@ def _button_value(kind: str, url: str, parameter: Json, where: str) -> None:
     if kind in ("URL", "OTP"):
         whole = _VARIABLE.sub("", url) + _text(parameter, where)
         if len(whole) > URL_LIMIT or re.search(r"\s", whole):
-            raise GraphError(
-                132018, f"{where}: the URL must have no spaces and at most {URL_LIMIT} characters"
-            )
+            raise GraphError(132018, f"{where}: the URL must have no spaces and at most {URL_LIMIT} characters")
         return
     name = {"QUICK_REPLY": "payload", "COPY_CODE": "coupon_code"}.get(kind, "action")
     value = parameter.get(name)
@@ -208,9 +196,7 @@ def _button_value(kind: str, url: str, parameter: Json, where: str) -> None:
         raise GraphError(131008, f"{where}: action is missing")
     if name != "action" and not (isinstance(value, str) and value.strip()):
         raise GraphError(131008, f"{where}: {name} is missing")
-    if name == "coupon_code" and not (
-        str(value).isascii() and str(value).isalnum() and len(str(value)) <= CODE_LIMIT
-    ):
+    if name == "coupon_code" and not (str(value).isascii() and str(value).isalnum() and len(str(value)) <= CODE_LIMIT):
         raise GraphError(132018, f"{where}: coupon_code takes at most {CODE_LIMIT} letters and digits")
 
 

@@ -70,9 +70,7 @@ class Behaviour:
         if self.webhook_url:
             loopback_url(self.webhook_url)
             if not self.app_secret:
-                raise ConfigurationError(
-                    "Receipts are signed: give the app secret together with the webhook URL."
-                )
+                raise ConfigurationError("Receipts are signed: give the app secret together with the webhook URL.")
 
     def shown(self) -> dict[str, Any]:
         """Return the settings as JSON, secrets as whether they are set."""

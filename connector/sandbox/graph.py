@@ -138,16 +138,12 @@ class Graph:
             case ("GET" | "POST") as method, [self.waba_id, "subscribed_apps"]:
                 return as_json({"success": True} if method == "POST" else {"data": self._subscribed()})
             case "GET", ["debug_token"]:
-                return as_json(
-                    {"data": {"is_valid": True, "type": "SYSTEM_USER", "app_id": "1", "scopes": _SCOPES}}
-                )
+                return as_json({"data": {"is_valid": True, "type": "SYSTEM_USER", "app_id": "1", "scopes": _SCOPES}})
             case "GET", [object_id]:
                 return as_json(_chosen(self._object(object_id), call.query))
             case "POST", [template_id] if (template := self.catalogue.by_id(template_id)) is not None:
                 return self._edit(template, call.json())
-        raise GraphError(
-            33, f"{call.method} /{'/'.join(call.path[1:])[:100]} is nothing that this token can reach"
-        )
+        raise GraphError(33, f"{call.method} /{'/'.join(call.path[1:])[:100]} is nothing that this token can reach")
 
     def _authenticate(self, headers: Mapping[str, str]) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -159,9 +155,7 @@ class Graph:
         recipient, wa_id = _recipient(document)
         key = document.get("biz_opaque_callback_data", "")
         if not isinstance(key, str) or len(key) > _CALLBACK_LIMIT:
-            raise GraphError(
-                100, f"biz_opaque_callback_data takes a text of at most {_CALLBACK_LIMIT} characters"
-            )
+            raise GraphError(100, f"biz_opaque_callback_data takes a text of at most {_CALLBACK_LIMIT} characters")
         template, body = self._checked(document)
         behaviour = self._behaviour()
         nth = self._ledger.tried(wa_id or recipient)
@@ -237,11 +231,7 @@ class Graph:
         return as_json({"id": created["id"], "status": "PENDING", "category": created["category"]})
 
     def _edit(self, template: Json, document: Json) -> Answer:
-        changes = {
-            name: document[name]
-            for name in ("components", "category", "parameter_format")
-            if name in document
-        }
+        changes = {name: document[name] for name in ("components", "category", "parameter_format") if name in document}
         if not changes:
             raise GraphError(100, "give components, category or parameter_format")
         self.change_template(template["name"], template["language"], **changes)
@@ -283,9 +273,7 @@ class Graph:
     def _subscribed(self) -> list[Json]:
         if not self._behaviour().webhook_url:
             return []
-        return [
-            {"whatsapp_business_api_data": {"id": "1", "name": "Sandbox", "link": "https://app.example/"}}
-        ]
+        return [{"whatsapp_business_api_data": {"id": "1", "name": "Sandbox", "link": "https://app.example/"}}]
 
     def _trace(self) -> str:
         return f"A{next(self._turn):x}"
@@ -303,14 +291,10 @@ def _recipient(document: Json) -> tuple[str, str]:
         raise GraphError(131051, "the stand-in takes messages of type template only")
     to, user = document.get("to"), document.get("recipient")
     if (to is None) == (user is None):
-        raise GraphError(
-            131008 if to is None else 100, "give either to (a phone number) or recipient (a user id)"
-        )
+        raise GraphError(131008 if to is None else 100, "give either to (a phone number) or recipient (a user id)")
     if user is not None:
         if not isinstance(user, str) or not _USER.fullmatch(user):
-            raise GraphError(
-                131009, "recipient must be a business-scoped user id such as US.13491208655302741918"
-            )
+            raise GraphError(131009, "recipient must be a business-scoped user id such as US.13491208655302741918")
         return user, ""
     if not isinstance(to, str) or not _PHONE.fullmatch(to.strip()):
         raise GraphError(131009, "to must be a phone number in the form +16505551234")

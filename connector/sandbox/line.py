@@ -26,9 +26,7 @@ class Line:
     def __enter__(self) -> Line:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> int:
@@ -38,9 +36,7 @@ class Line:
         """
         return self.ask("POST", self.path, body, headers)[0]
 
-    def ask(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, bytes]:
+    def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Send any request over this connection; return the status and the beginning of the answer."""
         try:
             try:
@@ -57,9 +53,7 @@ class Line:
             self.close()
             raise
 
-    def _once(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, bytes]:
+    def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         self._connection.request(method, path, body=body, headers=dict(headers))
         answer = self._connection.getresponse()
         start = answer.read(_ANSWER_CAP)

@@ -51,18 +51,14 @@ class MediaShelf:
             raise GraphError(100, "upload media as multipart/form-data with messaging_product, type and file")
         head = f"Content-Type: {content_type}\r\n\r\n".encode()
         form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
-        parts = {
-            str(part.get_param("name", header="content-disposition")): part for part in form.iter_parts()
-        }
+        parts = {str(part.get_param("name", header="content-disposition")): part for part in form.iter_parts()}
         values = {name: _bytes(part.get_payload(decode=True)) for name, part in parts.items()}
         if values.get("messaging_product") != b"whatsapp":
             raise GraphError(100, "messaging_product must be 'whatsapp'")
         content = values.get("file")
         if not content:
             raise GraphError(100, "file is missing")
-        mime_type = (values.get("type") or parts["file"].get_content_type().encode()).decode(
-            "ascii", "replace"
-        )
+        mime_type = (values.get("type") or parts["file"].get_content_type().encode()).decode("ascii", "replace")
         with self._lock:
             media = Media(str(next(self._ids)), mime_type, content)
             self._media[media.id] = media

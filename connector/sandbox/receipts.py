@@ -137,9 +137,7 @@ def update(message: Accepted, word: str, receipt_ms: float, posted: threading.Ev
             "category": message.category.lower(),
         }
     if word == "failed":
-        status["errors"] = [
-            failure(message.fails, "Reported by the stand-in because of the number's last digits.")
-        ]
+        status["errors"] = [failure(message.fails, "Reported by the stand-in because of the number's last digits.")]
         return Update(message.number, status, None, posted)
     contact: Json = {"profile": {"name": f"Customer {message.recipient[-4:]}"}, "user_id": message.user_id}
     if message.wa_id:

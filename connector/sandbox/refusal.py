@@ -42,9 +42,7 @@ WORDS: dict[int, tuple[int, str]] = {
 class GraphError(Exception):
     """A refusal by the stand-in; the server turns it into an answer."""
 
-    def __init__(
-        self, code: int, details: str, *, status: int | None = None, subcode: int | None = None
-    ) -> None:
+    def __init__(self, code: int, details: str, *, status: int | None = None, subcode: int | None = None) -> None:
         self.code = code
         self.details = details
         self.status = status or WORDS[code][0]

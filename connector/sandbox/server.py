@@ -57,6 +57,8 @@ class SandboxServer:
     ) -> None:
         loopback_host(host)
         self._behaviour = Behaviour().changed(behaviour)
+        self.waba_id = waba_id
+        self.phone_number_ids = tuple(phone_number_ids)
         self._started = False
         documents = read_templates() if templates is None else [dict(item) for item in templates]
         catalogue = Catalogue(documents)
@@ -79,17 +81,13 @@ class SandboxServer:
             self._courier,
             self._ledger,
         )
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.05,), name="sandbox", daemon=True
-        )
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="sandbox", daemon=True)
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def start(self) -> None:
@@ -138,9 +136,7 @@ class SandboxServer:
     def answer(self, call: Call) -> Answer:
         """Answer a request without the transport."""
         if call.path[:1] == ["_sandbox"]:
-            call = Call(
-                method=call.method, path=call.path[1:], query=call.query, headers=call.headers, body=call.body
-            )
+            call = Call(method=call.method, path=call.path[1:], query=call.query, headers=call.headers, body=call.body)
             return self._control.answer(call)
         return self._graph.answer(call)
 
@@ -148,9 +144,7 @@ class SandboxServer:
 def serve(server: SandboxServer, ready: Callable[[SandboxServer], None]) -> None:
     """Run until Ctrl-C or SIGTERM; ``ready`` is called once it answers."""
     stop = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with server:
             ready(server)
@@ -298,6 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _write(self, status: int, body: bytes) -> None:
         head = (
             f"HTTP/1.1 {status} {_PHRASES.get(status, 'Error')}\r\n"
+            f"Date: {self.date_time_string()}\r\n"
             "Content-Type: application/json; charset=UTF-8\r\n"
             f"Content-Length: {len(body)}\r\n"
             f"Connection: {'close' if self.close_connection else 'keep-alive'}\r\n\r\n"

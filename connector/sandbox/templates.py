@@ -82,9 +82,7 @@ class Catalogue:
         if template is None or status not in ("APPROVED", "PAUSED", "DISABLED"):
             raise GraphError(132001, f"template name ({name}) does not exist in {language}")
         if status != "APPROVED":
-            raise GraphError(
-                132015 if status == "PAUSED" else 132016, f"template ({name}) is {status.lower()}"
-            )
+            raise GraphError(132015 if status == "PAUSED" else 132016, f"template ({name}) is {status.lower()}")
         return template
 
     def create(self, document: Json, *, status: str = "PENDING") -> Json:
@@ -97,9 +95,7 @@ class Catalogue:
         if not _LANGUAGE.fullmatch(language):
             raise GraphError(100, "language must be a code such as en or pt_BR")
         if category not in CATEGORIES or status not in STATUSES:
-            raise GraphError(
-                100, f"category must be one of {', '.join(CATEGORIES)}, status of {', '.join(STATUSES)}"
-            )
+            raise GraphError(100, f"category must be one of {', '.join(CATEGORIES)}, status of {', '.join(STATUSES)}")
         _check_components(components)
         with self._lock:
             if (name, language) in self._templates:
@@ -126,13 +122,8 @@ class Catalogue:
         """Change a template; return it as it was and as it is now. Raises GraphError 132001 or 100."""
         if "components" in changes:
             _check_components(changes["components"])
-        if (
-            changes.get("status", "APPROVED") not in STATUSES
-            or changes.get("category", "UTILITY") not in CATEGORIES
-        ):
-            raise GraphError(
-                100, f"status must be one of {', '.join(STATUSES)}, category of {', '.join(CATEGORIES)}"
-            )
+        if changes.get("status", "APPROVED") not in STATUSES or changes.get("category", "UTILITY") not in CATEGORIES:
+            raise GraphError(100, f"status must be one of {', '.join(STATUSES)}, category of {', '.join(CATEGORIES)}")
         with self._lock:
             before = self._templates.get((name, language))
             if before is None:
@@ -145,9 +136,7 @@ class Catalogue:
         limit = query.get("limit", str(_PAGE))
         if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:6]) <= _LARGEST_PAGE:
             raise GraphError(100, f"limit must be a number from 1 to {_LARGEST_PAGE}")
-        wanted = {
-            key: query[key].lower() for key in ("name", "status", "language", "category") if key in query
-        }
+        wanted = {key: query[key].lower() for key in ("name", "status", "language", "category") if key in query}
         with self._lock:
             templates = sorted(self._templates.items())
         chosen = [
