@@ -43,10 +43,10 @@ TEMPLATE = Template(
         Slot(key="button.0.url", kind=SlotKind.URL_SUFFIX),
     ),
     parts=(
-        Part(kind="header", text="Order {{1}}", prefix="header"),
+        Part(kind="header", text="Order {{text}}", prefix="header"),
         Part(kind="body", text="Hi *{{1}}*, we have received _{{2}}_.\nThank you!", prefix="body"),
         Part(kind="footer", text="Example Shop"),
-        Part(kind="button", text="View order", prefix="button.0"),
+        Part(kind="button", text="View order → https://shop.example/{{url}}", prefix="button.0"),
     ),
 )
 SLOTS = {"header.text": "#1001", "body.1": "Zoë", "body.2": "€ 59,90", "button.0.url": "orders/1001"}

@@ -83,7 +83,7 @@ class Survey:
             yield f"{_many(self.inbound, 'reply or notice', 'replies and notices')} known already: swallowed."
         if self.source is Source.MAPPING:
             for mapping, number in sorted(self.messages.items()):
-                yield f"{_many(number, 'message')} by {mapping} exist: swallowed, nobody gets them twice."
+                yield f"{_many(number, 'message')} by {mapping} already made: swallowed, nobody is told twice."
             if not self.messages:
                 yield "No message of these events exists: whatever the mappings decide now will be sent."
         yield "What is new in them is planned, and may be sent."

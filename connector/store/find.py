@@ -101,6 +101,14 @@ def find(tx: Transaction, term: str) -> Found:
     return found or _with_near(tx, found)
 
 
+def find_messages_to(tx: Transaction, phone: str) -> tuple[str, ...]:
+    """Return the newest messages to a phone number, in any way to write it."""
+    for search in (_by_phone, _by_national_phone):
+        if (hits := search(tx, phone)) and hits.messages:
+            return tuple(hits.messages)
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hits:
     events: Sequence[str] = ()

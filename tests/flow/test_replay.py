@@ -15,7 +15,6 @@ from connector.store.inbox import RequestState
 from connector.store.requeue import REPLAN
 from tests.scene import CHANNEL, START, Scene
 
-
 _COLUMNS = "account_id, delivery_key, topic, method, headers, body, received_at, state, words, tries"
 
 
@@ -44,7 +43,7 @@ def test_a_survey_says_what_would_be_swallowed_and_changes_nothing(scene: Scene)
     assert (plan.events, plan.messages) == (1, {"order_paid": 1})
     assert plan.oldest == START - timedelta(seconds=2)
     said = " ".join(plan.words())
-    assert "1 message by order_paid exist: swallowed" in said
+    assert "1 message by order_paid already made: swallowed" in said
     assert "1 event known already: planned again" in said
     assert row(scene, request).state == "done"
 
