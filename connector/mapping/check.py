@@ -1,0 +1,199 @@
+"""The deeper check of a mapping: against the fields that a topic declares, and against approved templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingOf
+
+from connector.contract import Field, Topic
+from connector.errors import Fault
+from connector.mapping.conditions import tests
+from connector.mapping.formats import ENGLISH
+from connector.mapping.liquid import BlankError, BrokenError, Expression
+from connector.mapping.nearest import nearest
+from connector.mapping.notification import Mapping
+from connector.mapping.plan import HELD
+from connector.mapping.slots import UnfitError, fit, misfits
+from connector.model import Category, Slot, SlotKind, Template
+from connector.model.payload import steps
+
+EVENT_FIELDS = ("type", "label", "occurred_at")
+_SHORTCUTS = ("size", "first", "last")
+_WHOLE_LINK = ("url_suffix", "url_encode", "split", "remove", "remove_first", "replace", "replace_first", "slice")
+
+
+def check(
+    mapping: Mapping,
+    *,
+    topics: MappingOf[str, Topic],
+    templates: Sequence[Template],
+    channels: Sequence[str],
+) -> list[Fault]:
+    """Return what is wrong beyond the form; an empty list means that it can be published.
+
+    ``topics`` are those of the mapping's adapter, ``templates`` those of the account that sends,
+    ``channels`` the names of the accounts that can send.
+    """
+    return [
+        *_event_faults(mapping, topics.values()),
+        *_path_faults(mapping, topics.values()),
+        *_channel_faults(mapping, channels),
+        *_template_faults(mapping, templates),
+    ]
+
+
+def _event_faults(mapping: Mapping, topics: Iterable[Topic]) -> Iterator[Fault]:
+    known = list(dict.fromkeys(topic.event for topic in topics))
+    named = [("when.event", mapping.when.event)]
+    named += [(f"timing.cancel_when.{place}", event) for place, event in enumerate(mapping.timing.cancel_when)]
+    for path, event in named:
+        if event not in known:
+            hint = nearest(event, known) or f"; there are {', '.join(known)}." if known else "; it declares no events."
+            yield Fault(path, f"{mapping.when.adapter} has no event {event!r}{hint}")
+
+
+class _Declared:
+    """The names that a topic, or several for one event, declare."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self.kinds = {_names(field.path): field.type for field in fields}
+        self.inner = {path[:length] for path in self.kinds for length in range(1, len(path))}
+
+    def refuse(self, path: tuple[str, ...]) -> str:
+        """Say which name of the path is not declared, or return ``""``."""
+        for length in range(1, len(path) + 1):
+            part = path[:length]
+            if part in self.inner:
+                continue
+            if part not in self.kinds:
+                if part[-1] in _SHORTCUTS and length > 1:
+                    continue
+                return self._words(part)
+            if self.kinds[part] in ("object", "list", "money"):
+                return ""  # nothing is said about what is inside
+            if length < len(path) and path[length] not in _SHORTCUTS:
+                return f"{'.'.join(part)} is a {self.kinds[part]}, and has no {path[length]!r} inside"
+        return ""
+
+    def _words(self, part: tuple[str, ...]) -> str:
+        siblings = {
+            path[len(part) - 1] for path in self.kinds if path[: len(part) - 1] == part[:-1] and len(path) >= len(part)
+        }
+        hint = nearest(part[-1], siblings)
+        if not hint:
+            paths = {".".join(path) for path in self.kinds}
+            hint = nearest(".".join(part), paths)
+        return f"the event has no field {'.'.join(part)!r}{hint or '.'}"
+
+
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(step for step in steps(path) if not step.lstrip("-").isdigit())
+
+
+def _path_faults(mapping: Mapping, topics: Iterable[Topic]) -> Iterator[Fault]:
+    topics = list(topics)
+    mine = [topic for topic in topics if topic.event == mapping.when.event]
+    if not any(topic.fields for topic in mine):
+        return
+    fields = _Declared(field for topic in mine for field in topic.fields)
+    remembered = {
+        root: _Declared(field for other in topics if other.event == event for field in other.fields)
+        for topic in mine
+        for root, event in topic.remembers.items()
+    }
+    for place, names in _used(mapping):
+        words = _refuse(names, fields, remembered)
+        if words:
+            yield Fault(place, words)
+
+
+def _refuse(names: tuple[str, ...], fields: _Declared, remembered: MappingOf[str, _Declared]) -> str:
+    root = names[0]
+    if root == "account":
+        return ""
+    if root == "event":
+        if len(names) == 1 or names[1] in EVENT_FIELDS:
+            return ""
+        return f"'event' has no {names[1]!r}{nearest(names[1], EVENT_FIELDS)}; it has {', '.join(EVENT_FIELDS)}."
+    if root in remembered:
+        inside = remembered[root]
+        return inside.refuse(names[1:]) if inside.kinds and len(names) > 1 else ""
+    return fields.refuse(names)
+
+
+def _used(mapping: Mapping) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield every path that the mapping reads, with the place where it does so."""
+    if mapping.when.conditions:
+        for test in tests(mapping.when.conditions):
+            yield f"{test.path}.field", _names(test.field)
+    for index, path in enumerate(mapping.to.agreement):
+        yield f"to.agreement.{index}", _names(path)
+    for place, expression in mapping.expressions():
+        for names in expression.paths:
+            yield place, names
+
+
+def _channel_faults(mapping: Mapping, channels: Sequence[str]) -> Iterator[Fault]:
+    named = mapping.template.account
+    if not channels:
+        yield Fault("template.account", "no account can send yet; add one with `connector accounts add`.")
+    elif named and named not in channels:
+        hint = nearest(named, channels) or f"; there are {', '.join(channels)}."
+        yield Fault("template.account", f"no account {named!r} can send{hint}")
+    elif not named and len(channels) > 1:
+        yield Fault("template.account", f"several accounts can send; name one of {', '.join(channels)}.")
+
+
+def _template_faults(mapping: Mapping, templates: Sequence[Template]) -> Iterator[Fault]:
+    choice = mapping.template
+    if not templates:
+        yield Fault("template", "no templates are known for this channel yet; run `connector templates sync`.")
+        return
+    versions = {template.language: template for template in templates if template.name == choice.name}
+    if not versions:
+        hint = nearest(choice.name, {template.name for template in templates}) or "."
+        yield Fault("template.name", f"the channel has no template {choice.name!r}{hint}")
+        return
+    told: set[Fault] = set()
+    for language in choice.language.all:
+        template = versions.get(language)
+        if template is None:
+            hint = f"{nearest(language, versions) or ';'} it has {', '.join(versions)}."
+            yield Fault("template.language", f"the template {choice.name!r} is not there in {language!r}{hint}")
+            continue
+        for fault in _version_faults(mapping, template):
+            if fault not in told:
+                told.add(fault)
+                yield fault
+
+
+def _version_faults(mapping: Mapping, template: Template) -> Iterator[Fault]:
+    if template.status != "approved":
+        until = "; messages would wait" if template.status == HELD else ""
+        yield Fault(
+            "template.name", f"{template.name!r} in {template.language!r} is {template.status} at the channel{until}."
+        )
+    if template.category is Category.MARKETING and not mapping.to.agreement:
+        words = "is missing: the template is marketing; name the fields that hold the buyer's agreement."
+        yield Fault("to.agreement", words)
+    yield from misfits(mapping.slots, template)
+    for slot in template.slots:
+        expression = mapping.slots.get(slot.key)
+        if expression and (words := _refuse_by_kind(slot, expression)):
+            yield Fault(f"slots.{slot.key}", words)
+
+
+def _refuse_by_kind(slot: Slot, expression: Expression) -> str:
+    """Say what can be seen without an event: constants that do not fit, and whole links as ends of links."""
+    if slot.kind is not SlotKind.JSON and any("}}" in text or "{{" in text for text in expression.texts):
+        return "holds '{{' or '}}' as plain text; an expression is not closed, or not opened."
+    if slot.kind is SlotKind.URL_SUFFIX and not expression.filters.intersection(_WHOLE_LINK):
+        links = [path for path in expression.paths if path[-1].endswith(("url", "link"))]
+        if links:
+            return "takes only what follows the template's own link; use | url_suffix: 'https://…/'."
+    if expression.is_constant:
+        try:
+            fit(slot, expression.render({}, ENGLISH))
+        except (BlankError, BrokenError, UnfitError) as error:
+            return str(error)
+    return ""

@@ -1,0 +1,12 @@
+"""The nearest known word, for a person who mistyped one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest known word, or ``""`` where none is near."""
+    found = get_close_matches(word[:200], list(known), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,103 @@
+"""Whom to write to: the first candidate that holds a usable phone number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import phonenumbers
+from babel import Locale
+
+from connector.mapping.liquid import BlankError, BrokenError, Expression
+from connector.model import Reason, Skip
+
+_MASKED = re.compile(r"[*•●∙·＊█▪]|[xX#]{2,}|\d[xX]\d[xX]\d")
+_LETTERS = re.compile(r"\d")
+MAX_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A number in E.164 form, and the words that say where it came from."""
+
+    phone: str = field(repr=False)
+    words: str = field(repr=False)
+
+
+def find_recipient(
+    candidates: Sequence[Expression], regions: Sequence[Expression], roots: Mapping[str, Any], locale: Locale
+) -> Recipient | Skip:
+    """Return the first candidate that is a valid number, or a Skip that names each one that was tried.
+
+    A number with ``+`` or ``00`` stands for itself; a national one is read with each region in turn.
+    Extensions are dropped. Of several reasons the most telling one is given: masked, invalid, none.
+    """
+    tried: list[tuple[Reason, str]] = []
+    known: list[str] | None = None
+    for candidate in candidates:
+        raw, failed = _print(candidate, roots, locale)
+        if failed is not None:
+            tried.append((failed, f"{candidate.label} is {raw}"))
+        elif _MASKED.search(raw):
+            tried.append((Reason.MASKED_PHONE, f"{candidate.label} is masked ({mask(raw)})"))
+        else:
+            if known is None:
+                known = _regions(regions, roots, locale)
+            found, region = _parse(raw, known)
+            if found:
+                by = f", read as a number of {region}" if region else ""
+                return Recipient(found, f"{mask(found)} from {candidate.label}{by}.")
+            tried.append((Reason.INVALID_PHONE, _invalid(candidate.label, raw, known)))
+    reasons = {reason for reason, _ in tried}
+    order = (Reason.MASKED_PHONE, Reason.INVALID_PHONE, Reason.SLOT_FAULT)
+    reason = next((each for each in order if each in reasons), Reason.NO_RECIPIENT)
+    return Skip(reason=reason, words=f"No usable phone number: {'; '.join(words for _, words in tried)}.")
+
+
+def mask(text: str) -> str:
+    """Hide all digits but the last two."""
+    places = [match.start() for match in _LETTERS.finditer(text)][-2:]
+    shown = "".join("•" if char.isdigit() and place not in places else char for place, char in enumerate(text))
+    return shown if len(shown) <= 40 else f"{shown[:39]}…"
+
+
+def _print(expression: Expression, roots: Mapping[str, Any], locale: Locale) -> tuple[str, Reason | None]:
+    try:
+        return expression.render(roots, locale).strip(), None
+    except BlankError:
+        return "blank", Reason.NO_RECIPIENT
+    except BrokenError as error:
+        return f"broken ({error})", Reason.SLOT_FAULT
+
+
+def _regions(expressions: Sequence[Expression], roots: Mapping[str, Any], locale: Locale) -> list[str]:
+    """Return the country codes that these print, in order, without what is none."""
+    printed = [text.upper() for text, failed in (_print(each, roots, locale) for each in expressions) if not failed]
+    return [text for text in dict.fromkeys(printed) if text in phonenumbers.SUPPORTED_REGIONS]
+
+
+def _parse(raw: str, regions: Sequence[str]) -> tuple[str, str]:
+    """Return the number in E.164 form and the region it was read with, or two empty texts."""
+    if len(raw) > MAX_LENGTH:
+        return "", ""
+    if raw.startswith("00"):
+        raw = "+" + raw[2:]
+    is_international = raw.lstrip("( ").startswith(("+", "＋", "tel:+"))
+    for region in [None] if is_international else regions:
+        try:
+            parsed = phonenumbers.parse(raw, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(parsed):
+            return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), region or ""
+    return "", ""
+
+
+def _invalid(label: str, raw: str, regions: Sequence[str]) -> str:
+    if raw.lstrip("( ").startswith(("+", "＋", "00", "tel:+")):
+        return f"{label} is no possible number ({mask(raw)})"
+    if not regions:
+        return f"{label} has no country code, and no region is known ({mask(raw)})"
+    return f"{label} is no possible number in {' or '.join(regions)} ({mask(raw)})"
