@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from connector.cli import cli
+from connector.errors import ConfigurationError
 from connector.model import State, now
 from connector.store import Store, migrate
 from tests.scene import PHONE, Scene
@@ -32,6 +33,13 @@ def call(*words: str, code: int = 0) -> Result:
     result = CliRunner().invoke(cli, words)
     assert result.exit_code == code, result.output
     return result
+
+
+def refused(*words: str) -> str:
+    """Return what the set-up or the input must change; `main` makes it one sentence and exit code 2."""
+    with pytest.raises(ConfigurationError) as caught:
+        CliRunner().invoke(cli, words, catch_exceptions=False)
+    return str(caught.value)
 
 
 def as_json(*words: str, code: int = 0) -> Any:
@@ -119,7 +127,7 @@ def test_explain_of_nothing_says_where_it_looked_and_fails(scene: Scene) -> None
 
 def test_a_replay_without_anybody_to_ask_needs_yes(scene: Scene) -> None:
     request = scene.request(state="unreadable")
-    assert "--yes" in call("replay", "--unreadable", code=2).stderr
+    assert "--yes" in refused("replay", "--unreadable")
     plan = as_json("replay", "--unreadable")
     assert (plan["requests"], plan["put_back"]) == (1, 0)
     assert "1 stored request would be read again." in call("replay", str(request), "--yes").output
@@ -136,7 +144,7 @@ def test_a_replay_says_what_is_swallowed_before_it_does_anything(scene: Scene) -
 
 
 def test_a_replay_of_nothing_in_particular_is_refused(scene: Scene) -> None:
-    assert "Say what to replay" in call("replay", code=2).stderr
+    assert "Say what to replay" in refused("replay")
     assert "10m" in call("replay", "--since", "soon", code=2).stderr
 
 
