@@ -13,9 +13,7 @@ from connector.errors import ConnectorError, PayloadError, RemoteError
 from connector.http import Answer
 from connector.model import Json, dig, now, text_at
 
-NUMBER_FIELDS = (
-    "display_phone_number,verified_name,quality_rating,throughput,code_verification_status,name_status"
-)
+NUMBER_FIELDS = "display_phone_number,verified_name,quality_rating,throughput,code_verification_status,name_status"
 SKEW_MOST = 60
 """Seconds; expiry times and quiet hours stay right within it."""
 
@@ -34,9 +32,7 @@ def check(visit: Visit) -> Iterator[Finding]:
 def _ask(visit: Visit, path: str, **params: str) -> Answer | ConnectorError:
     headers = {"Authorization": f"Bearer {visit.settings['access_token'].reveal()}"}
     try:
-        answer = visit.http.request(
-            "GET", f"{visit.settings['api_url']}{path}", headers=headers, params=params
-        )
+        answer = visit.http.request("GET", f"{visit.settings['api_url']}{path}", headers=headers, params=params)
     except ConnectorError as error:
         return error
     return answer
@@ -59,9 +55,7 @@ def _token(visit: Visit, answer: Answer | ConnectorError) -> Iterator[Finding]:
         yield Finding(name="token", ok=False, words=error.words, fix=error.advice or "Check access_token.")
         return
     name, shown = tidy(text_at(reply, "verified_name")), text_at(reply, "display_phone_number")
-    yield Finding(
-        name="token", ok=True, words=f"Works for {shown or 'the number'} ({name or 'no verified name'})."
-    )
+    yield Finding(name="token", ok=True, words=f"Works for {shown or 'the number'} ({name or 'no verified name'}).")
     yield from _number(visit, reply)
 
 
@@ -73,9 +67,7 @@ def _number(visit: Visit, reply: Json) -> Iterator[Finding]:
     quality = text_at(reply, "quality_rating").upper()
     if quality:
         fix = "Stop marketing from this number until people block it less." if quality == "RED" else ""
-        yield Finding(
-            name="quality", ok=quality != "RED", words=f"Meta rates the number {quality.lower()}.", fix=fix
-        )
+        yield Finding(name="quality", ok=quality != "RED", words=f"Meta rates the number {quality.lower()}.", fix=fix)
     rate, level = visit.settings["messages_per_second"], text_at(reply, "throughput.level").upper()
     if level == "HIGH" and rate < 1000:
         words = f"Meta allows 1,000 messages a second; {rate} are used."
@@ -84,9 +76,7 @@ def _number(visit: Visit, reply: Json) -> Iterator[Finding]:
         words = f"Meta allows 80 messages a second; {rate} are set."
         yield Finding(name="throughput", ok=False, words=words, fix="Set messages_per_second to 80.")
     elif level:
-        yield Finding(
-            name="throughput", ok=True, words=f"{level.lower().capitalize()}; {rate} messages a second."
-        )
+        yield Finding(name="throughput", ok=True, words=f"{level.lower().capitalize()}; {rate} messages a second.")
 
 
 def _subscription(answer: Answer | ConnectorError) -> Finding:
@@ -116,9 +106,7 @@ def _templates(visit: Visit) -> Finding:
     if odd:
         words = f"{words} Not usable from here: {tidy(', '.join(odd))}."
     if not approved:
-        return Finding(
-            name="templates", ok=False, words=words, fix="Have a template approved in WhatsApp Manager."
-        )
+        return Finding(name="templates", ok=False, words=words, fix="Have a template approved in WhatsApp Manager.")
     return Finding(name="templates", ok=True, words=words)
 
 
@@ -140,7 +128,5 @@ def _public_url(url: str) -> Finding:
     parts = urlsplit(url)
     if parts.scheme != "https" or is_loopback(parts.hostname or ""):
         fix = "Set CONNECTOR_PUBLIC_URL to an https address that Meta can reach."
-        return Finding(
-            name="public URL", ok=False, words="Meta cannot reach this address from outside.", fix=fix
-        )
+        return Finding(name="public URL", ok=False, words="Meta cannot reach this address from outside.", fix=fix)
     return Finding(name="public URL", ok=True, words="Is https. Paste it under WhatsApp > Configuration.")

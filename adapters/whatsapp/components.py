@@ -27,9 +27,7 @@ def components(message: Message) -> list[Component]:
     found = list(_bubble(slots))
     if offer := slots.get("offer.expires"):
         moment = {"expiration_time_ms": _whole("offer.expires", offer)}
-        found.append(
-            _component("limited_time_offer", {"type": "limited_time_offer", "limited_time_offer": moment})
-        )
+        found.append(_component("limited_time_offer", {"type": "limited_time_offer", "limited_time_offer": moment}))
     if cards:
         deck = [{"card_index": int(index), "components": list(_bubble(card))} for index, card in cards]
         found.append({"type": "carousel", "cards": deck})
@@ -117,9 +115,7 @@ def _groups(slots: Mapping[str, str], start: str) -> list[tuple[str, dict[str, s
     for key, value in _under(slots, start).items():
         index, _, rest = key.partition(".")
         if not (index.isascii() and index.isdigit() and rest):
-            raise PermanentError(
-                f"{start}{key} is not a slot that WhatsApp has.", advice="Correct the mapping."
-            )
+            raise PermanentError(f"{start}{key} is not a slot that WhatsApp has.", advice="Correct the mapping.")
         groups.setdefault(index, {})[rest] = value
     return sorted(groups.items(), key=lambda group: int(group[0]))
 

@@ -38,9 +38,7 @@ class WhatsAppReceiver(Receiver):
             return None
         token = request.query.get("hub.verify_token", "").encode("utf-8", "surrogatepass")
         challenge = request.query.get("hub.challenge", "")
-        ours = hmac.compare_digest(
-            hashlib.sha256(token).digest(), hashlib.sha256(self._verify_token).digest()
-        )
+        ours = hmac.compare_digest(hashlib.sha256(token).digest(), hashlib.sha256(self._verify_token).digest())
         if request.query["hub.mode"] != "subscribe" or not ours:
             return Response(403, b"The verify token is not the one of this account.")
         if not (0 < len(challenge) <= _CHALLENGE_MOST and challenge.isascii() and challenge.isprintable()):
@@ -80,9 +78,7 @@ class WhatsAppReceiver(Receiver):
                 for item in translate(update, self._phone_number_id, self._waba_id):
                     items.setdefault((type(item), item.key), item)
                     if len(items) >= MOST:
-                        rest = update.unreadable(
-                            f"Only the first {MOST} updates of this request were read.", None
-                        )
+                        rest = update.unreadable(f"Only the first {MOST} updates of this request were read.", None)
                         return [*items.values(), rest]
         except RecursionError:
             raise PayloadError("The body is nested too deeply to be read.") from None
@@ -98,9 +94,7 @@ def walk(payload: Payload, request: Request) -> Iterator[Update]:
         for change in changes or [entry]:
             value = change.get("value") if isinstance(change, Mapping) else None
             if changes and isinstance(value, Mapping):
-                yield Update(
-                    waba_id, text_of(change, "field")[:100] or UNKNOWN, value, time, request.received_at
-                )
+                yield Update(waba_id, text_of(change, "field")[:100] or UNKNOWN, value, time, request.received_at)
             else:
                 yield Update(waba_id, UNKNOWN, {"change": change}, time, request.received_at)
     if not count:

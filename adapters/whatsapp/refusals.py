@@ -165,9 +165,7 @@ TABLE: Mapping[int, Row] = {
 # fmt: on
 _PERMISSION = Row(STOP_ACCOUNT, "The token lacks a permission.", _RIGHTS, quiet=True)
 _MANAGEMENT = Row(STOP_TEMPLATE, "Meta refused the template.", _EDIT)
-_UNKNOWN = Row(
-    DROP, "Meta refused it with a code that is not known here.", "Look the code up in Meta's reference."
-)
+_UNKNOWN = Row(DROP, "Meta refused it with a code that is not known here.", "Look the code up in Meta's reference.")
 _BROKEN = Row(RETRY, "Meta failed with a code that is not known here.", _WAIT)
 _MISSING_OBJECT = 33
 """As a subcode of 100: the object in the URL does not exist, or the token cannot see it."""
@@ -203,9 +201,7 @@ def fault(status: int, answer: Json) -> RemoteError:
         return CredentialsError(words, code=code, status=status, advice=row.advice)
     scope = _SCOPES.get(row.kind, row.scope)
     if row.passing:
-        return TemporaryError(
-            words, retry_after=row.seconds, code=code, scope=scope, status=status, advice=row.advice
-        )
+        return TemporaryError(words, retry_after=row.seconds, code=code, scope=scope, status=status, advice=row.advice)
     return PermanentError(words, code=code, scope=scope, status=status, advice=row.advice)
 
 
@@ -225,9 +221,7 @@ def _read(error: Json, status: int) -> tuple[str, str, Row | None]:
     text = text_at(error, "code") if isinstance(error, Mapping) else ""
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         return "", "", None
-    said = next(
-        filter(None, (tidy(text_at(error, path)) for path in ("error_data.details", "message", "title"))), ""
-    )
+    said = next(filter(None, (tidy(text_at(error, path)) for path in ("error_data.details", "message", "title"))), "")
     row = row_for(int(text), status=status, subcode=_number(text_at(error, "error_subcode")), details=said)
     return text, row.words if row.quiet or not said else f"{row.words} Meta says: {said}", row
 

@@ -52,6 +52,7 @@ class WhatsAppSettings(SettingsSchema):
     app_secret = SecretField(
         required=True,
         rotates=True,
+        validate=validate.Length(min=1, error="must hold at least one secret."),
         metadata={"title": "App secret", "description": "App dashboard > App settings > Basic."},
     )
     verify_token = SecretField(
@@ -66,7 +67,6 @@ class WhatsAppSettings(SettingsSchema):
         metadata={"title": "API URL", "description": "Meta's Graph API with its version, or a stand-in."},
     )
     messages_per_second = Integer(
-        strict=True,
         validate=validate.Range(1, 2000),
         metadata={
             "title": "Messages a second",

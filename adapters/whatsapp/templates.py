@@ -56,9 +56,7 @@ def read_template(payload: Json) -> Template:
     try:
         category = Category(text_of(payload, "category").lower())
     except ValueError:
-        raise PayloadError(
-            f'Template {name}: "category" must be MARKETING, UTILITY or AUTHENTICATION.'
-        ) from None
+        raise PayloadError(f'Template {name}: "category" must be MARKETING, UTILITY or AUTHENTICATION.') from None
     if not language:
         raise PayloadError(f'Template {name}: "language" is missing, such as en_US.')
     positional = text_of(payload, "parameter_format").upper() == "POSITIONAL"
@@ -100,10 +98,14 @@ class _Reading:
         }  # fmt: skip
         if not isinstance(components, Sequence) or isinstance(components, str):
             raise self.fault(f'"{at}components" must be a list')
+        seen: set[str] = set()
         for piece in components:
             kind = text_of(piece, "type").upper()
             if not isinstance(piece, Mapping) or kind not in readers:
                 raise self.fault(f"a component of type {kind or 'none'} is not known here")
+            if kind in seen:
+                raise self.fault(f"there are two components of type {kind}")
+            seen.add(kind)
             readers[kind](piece, at)
 
     def header(self, piece: Payload, at: str) -> None:
@@ -225,7 +227,8 @@ class _Reading:
         unique = list(dict.fromkeys(names))
         if unique and all(name.isdigit() for name in unique):
             unique.sort(key=int)
-        return text, unique, len(text if not names else _VARIABLE.sub("", text))
+        fixed = _VARIABLE.sub(lambda match: "" if match[1] in unique else match[0], text)
+        return text, unique, len(fixed)
 
     def samples(self, piece: Payload) -> dict[str, str]:
         """Return Meta's examples for a body, by the variable's name or number."""

@@ -32,9 +32,7 @@ def translate(update: Update, phone_number_id: str, waba_id: str) -> Iterator[To
     """
     number = text_of(update.value, "metadata.phone_number_id")
     if update.waba_id and update.waba_id != waba_id:
-        yield update.notice(
-            "This is for another WhatsApp Business Account; check waba_id if it should be yours."
-        )
+        yield update.notice("This is for another WhatsApp Business Account; check waba_id if it should be yours.")
     elif update.field == "user_preferences":
         yield from each(update, "user_preferences", preference)
     elif number and number != phone_number_id:
@@ -53,7 +51,7 @@ def messages(update: Update) -> Iterator[Told]:
         "errors": app_errors,
         "user_actions": user_actions,
     }
-    said = [name for name in update.value if name not in _QUIET]
+    said = [name for name, part in update.value.items() if name not in _QUIET and part not in (None, [])]
     for name in said:
         if name in readers:
             yield from each(update, name, readers[name])
@@ -154,9 +152,7 @@ def preference(update: Update, piece: Json) -> Told:
     if not sender.phone and not sender.user_id:
         return update.unreadable("A preference does not say whose it is.", piece)
     # A piece with its own time is the same one however Meta groups it on a retry.
-    told: list[Json] = (
-        [update.waba_id, piece] if piece.get("timestamp") else [update.waba_id, update.time, piece]
-    )
+    told: list[Json] = [update.waba_id, piece] if piece.get("timestamp") else [update.waba_id, update.time, piece]
     return Preference(
         key=f"preference:{digest(told)}",
         sender=sender,
