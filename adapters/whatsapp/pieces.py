@@ -33,8 +33,11 @@ Told: TypeAlias = Receipt | Reply | Preference | Notice
 
 KEPT = 4096
 """Characters of a text from outside that are kept; WhatsApp's own limit of a text message."""
-ID_MOST = 512
-"""Longer ids are not ids; databases do not index them."""
+ID_MOST = 200
+"""Longer ids are not ids; Meta's have up to about 130 characters."""
+WORD_MOST = 100
+"""Of a type, a field or a category."""
+BUTTON_MOST = 2000
 _PHONE = re.compile(r"\+?(\d{5,15})", re.ASCII)
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 """What no database takes as text."""

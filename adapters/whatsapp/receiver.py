@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from adapters.whatsapp.pieces import Told, Update, pieces_of, text_of
+from adapters.whatsapp.pieces import WORD_MOST, Told, Update, pieces_of, text_of
 from adapters.whatsapp.settings import secrets
 from adapters.whatsapp.updates import translate
 from connector.contract import Receiver, Settings
@@ -15,8 +15,8 @@ from connector.errors import PayloadError, SignatureError
 from connector.model import Item, Payload, Request, Response, Verified, parse_object
 
 SIGNATURE_HEADER = "x-hub-signature-256"
-MOST = 5000
-"""Items of one request; Meta announces at most 1,000 updates."""
+MOST = 1000
+"""Updates of one request, as Meta announces."""
 UNKNOWN = "unknown"
 _CHALLENGE_MOST = 512
 _SIGNATURE = re.compile(r"sha256=([0-9a-fA-F]{64})")
@@ -76,10 +76,10 @@ class WhatsAppReceiver(Receiver):
         try:
             for update in walk(payload, request):
                 for item in translate(update, self._phone_number_id, self._waba_id):
-                    items.setdefault((type(item), item.key), item)
-                    if len(items) >= MOST:
-                        rest = update.unreadable(f"Only the first {MOST} updates of this request were read.", None)
+                    if len(items) >= MOST and (type(item), item.key) not in items:
+                        rest = update.unreadable(f"Only the first {MOST} updates of this request were read.", [])
                         return [*items.values(), rest]
+                    items.setdefault((type(item), item.key), item)
         except RecursionError:
             raise PayloadError("The body is nested too deeply to be read.") from None
         return list(items.values())
@@ -94,7 +94,7 @@ def walk(payload: Payload, request: Request) -> Iterator[Update]:
         for change in changes or [entry]:
             value = change.get("value") if isinstance(change, Mapping) else None
             if changes and isinstance(value, Mapping):
-                yield Update(waba_id, text_of(change, "field")[:100] or UNKNOWN, value, time, request.received_at)
+                yield Update(waba_id, text_of(change, "field")[:WORD_MOST] or UNKNOWN, value, time, request.received_at)
             else:
                 yield Update(waba_id, UNKNOWN, {"change": change}, time, request.received_at)
     if not count:

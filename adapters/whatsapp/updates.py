@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from adapters.whatsapp.notices import app_errors, notices, user_actions
-from adapters.whatsapp.pieces import Told, Update, digest, id_of, pieces_of, text_of
+from adapters.whatsapp.pieces import BUTTON_MOST, WORD_MOST, Told, Update, digest, id_of, pieces_of, text_of
 from adapters.whatsapp.refusals import refusal
 from connector.model import Json, MessageId, Preference, Receipt, RemoteId, Reply, Status
 
@@ -110,7 +110,7 @@ def reply(update: Update, piece: Json) -> Told:
     remote_id, answered = id_of(piece, "id"), id_of(piece, "context.id")
     if not remote_id or not isinstance(piece, Mapping):
         return update.unreadable("A message from a person has no id.", piece)
-    kind = text_of(piece, "type") or "unknown"
+    kind = text_of(piece, "type")[:WORD_MOST] or "unknown"
     text, button = _said(kind, piece)
     return Reply(
         key=remote_id,
@@ -120,7 +120,7 @@ def reply(update: Update, piece: Json) -> Told:
         ),
         kind=kind,
         text=text,
-        button=button,
+        button=button[:BUTTON_MOST],
         in_reply_to=RemoteId(answered) if answered else None,
         occurred_at=update.moment(piece),
         payload=piece,
@@ -156,7 +156,7 @@ def preference(update: Update, piece: Json) -> Told:
     return Preference(
         key=f"preference:{digest(told)}",
         sender=sender,
-        purpose="marketing" if category == "marketing_messages" else category,
+        purpose="marketing" if category == "marketing_messages" else category[:WORD_MOST],
         choice=choice,
         occurred_at=update.moment(piece),
         payload=piece,

@@ -19,14 +19,17 @@ OURS = "01kb3m8q9v6w2x4y5z7a8b9c0d"
 RECEIVED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
+GIVEN: dict[str, Any] = {
+    "phone_number_id": NUMBER,
+    "waba_id": WABA,
+    "access_token": "EAAtoken5f",
+    "app_secret": [SECRET, OLD_SECRET],
+    "verify_token": "let-me-in",
+}
+
+
 def load(**settings: Any) -> Mapping[str, Any]:
-    given = {
-        "phone_number_id": NUMBER,
-        "waba_id": WABA,
-        "access_token": "EAAtoken5f",
-        "app_secret": [SECRET, OLD_SECRET],
-        "verify_token": "let-me-in",
-    } | settings
+    given = GIVEN | settings
     return ADAPTER.settings().load({name: value for name, value in given.items() if value is not None})
 
 
