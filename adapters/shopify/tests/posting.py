@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.shopify.adapter import ADAPTER
 from connector.model import Request
+from connector.testing import read_captured
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SHOP = "fernhill-tea.myshopify.com"
@@ -45,11 +46,7 @@ def post(
 
 
 def captured(name: str) -> Request:
-    """Read a captured-style request: request line, headers, a blank line, the body's bytes."""
-    head, _, body = (FIXTURES / f"{name}.http").read_bytes().partition(b"\r\n\r\n")
-    line, *rows = head.decode("latin-1").split("\r\n")
-    headers = {key.lower(): value for key, _, value in (row.partition(": ") for row in rows)}
-    return Request(method=line.split()[0], headers=headers, body=body, received_at=RECEIVED_AT)
+    return read_captured(FIXTURES / f"{name}.http", received_at=RECEIVED_AT)
 
 
 def sample(topic: str) -> dict[str, Any]:
