@@ -6,8 +6,11 @@ folder, and holds nothing that could not be rebuilt from the database.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +20,7 @@ from connector.queue import Bell, shut_down
 
 LONGEST_SOCKET_PATH = 100
 START_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
 
 
 def socket_path(data: Path) -> Path:
@@ -47,8 +51,13 @@ def start(data: Path) -> subprocess.Popen[bytes] | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     socket.unlink(missing_ok=True)
     with (data / "valkey" / "valkey.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
-            [str(_binary()), *_arguments(data / "valkey", socket)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        process = subprocess.Popen(  # noqa: S603 - our own binary; the caller has one thread
+            [str(_binary()), *_arguments(data / "valkey", socket)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a terminal's Ctrl-C must not stop it before those who need it
+            preexec_fn=_end_with_parent,
         )
     end = time.monotonic() + START_SECONDS
     while not is_up(data):
@@ -59,6 +68,12 @@ def start(data: Path) -> subprocess.Popen[bytes] | None:
             )
         time.sleep(0.02)
     return process
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to stop the server when the process that started it is gone, even by kill -9."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def stop(data: Path) -> None:

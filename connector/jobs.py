@@ -6,8 +6,6 @@ bugs stand in RQ's registry of failed jobs.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Callable
 from functools import cache
@@ -19,9 +17,10 @@ from connector.flow.catalogue import Catalogue
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
 from connector.flow.outcome import note_of
+from connector.flow.owner import is_dead, new_owner
 from connector.flow.write import Done
 from connector.log import get
-from connector.model import AccountId, new_id
+from connector.model import AccountId
 from connector.queue import stopping
 from connector.store import inbox, leases, outbox
 from connector.wiring import Wiring, build
@@ -47,10 +46,6 @@ def _catalogue() -> Catalogue:
     return Catalogue(wiring().store, wiring().directory.senders)
 
 
-def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{new_id()[-8:]}"
-
-
 def _patience(tools: Wiring) -> Callable[[], bool]:
     """Return a question: is it time to make room for others?"""
     started = checked = time.monotonic()
@@ -72,8 +67,8 @@ def _patience(tools: Wiring) -> Callable[[], bool]:
 
 def decide() -> None:
     """Work off the inbox until nothing is due, or it is time to make room."""
-    tools, owner, started = wiring(), _owner(), time.monotonic()
-    if tools.store.is_sqlite and not _own(tools, owner):
+    tools, owner, started = wiring(), new_owner(), time.monotonic()
+    if tools.store.is_sqlite and not _own(tools, owner, first=True):
         return  # one writer is all that SQLite has use for
     enough, total = _patience(tools), Done()
     try:
@@ -104,9 +99,12 @@ def decide() -> None:
         )  # fmt: skip
 
 
-def _own(tools: Wiring, owner: str) -> bool:
+def _own(tools: Wiring, owner: str, *, first: bool = False) -> bool:
     with tools.store.write() as tx:
-        return leases.acquire(tx, "decide", owner, DECIDE_LEASE_SECONDS)
+        owned = leases.acquire(tx, "decide", owner, DECIDE_LEASE_SECONDS, is_dead=is_dead)
+        if owned and first:
+            inbox.free(tx, owner)
+        return owned
 
 
 def _name(tools: Wiring, id_: str) -> str:
@@ -132,7 +130,7 @@ def deliver(channel_id: str) -> None:
     if found is None or not found[0].active:
         return
     account, channel, threads = found
-    drain = Drain(tools.store, id_, channel, owner=_owner(), threads=threads, should_stop=_patience(tools))
+    drain = Drain(tools.store, id_, channel, owner=new_owner(), threads=threads, should_stop=_patience(tools))
     if not drain.run(lambda: tools.queue.heard("deliver", channel_id)):
         return
     tally = drain.tally

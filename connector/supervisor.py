@@ -26,6 +26,8 @@ CALM_SECONDS = 10.0
 """A child that lived so long starts again at once; one that dies sooner waits longer each time."""
 LONGEST_PAUSE = 15.0
 POLL_SECONDS = 0.2
+ADOPTED_SECONDS = 2.0
+"""How often to see whether a server that we did not start is still up."""
 
 log = get(__name__)
 
@@ -49,9 +51,13 @@ class Child:
 
     def watch(self) -> None:
         """Start it again if it has died and its pause is over."""
-        if self.process is None or self.process.poll() is None:
-            return
         at = time.monotonic()
+        if self.process is None:  # it was up already when we came: look after it all the same
+            if at - self.started_at > ADOPTED_SECONDS:
+                self.begin()
+            return
+        if self.process.poll() is None:
+            return
         if not self.again_at:
             self.deaths = 0 if at - self.started_at > CALM_SECONDS else self.deaths + 1
             pause = min(LONGEST_PAUSE, 0.5 * 2 ** (self.deaths - 1)) if self.deaths else 0.0

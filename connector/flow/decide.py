@@ -37,7 +37,7 @@ from connector.store.events import NewEvent, Subject
 from connector.store.inbox import Leased, RequestState
 
 BATCH = 200
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 20.0
 RETRY_SECONDS = 5.0
 REPLAY = "replay:mapping"
 """Written into a request by a replay that wants known events to be planned anew."""
@@ -160,7 +160,9 @@ def _plan(store: Store, people: Accounts, catalogue: Catalogue, batch: write.Bat
             pairs += [(new, account, recipe) for recipe in catalogue.listening(new.event.type, account)]
     if not pairs:
         return []
-    seen = _seen(store, batch, {(new.account_id, new.event.subject) for new, _, r in pairs if r.mapping.cancel_when})
+    seen = _seen(
+        store, batch, {(new.account_id, new.event.subject) for new, _, r in pairs if r.mapping.timing.cancel_when}
+    )
     remembered = _remember(store, people, batch, [new for new, _, _ in pairs])
     planned = []
     for new, account, recipe in pairs:

@@ -17,6 +17,7 @@ from datetime import datetime
 from connector.contract import Channel
 from connector.errors import CredentialsError, PermanentError, RemoteError
 from connector.flow import outcome
+from connector.flow.owner import is_dead
 from connector.flow.pace import Pace
 from connector.flow.settle import settle_parked
 from connector.log import get
@@ -98,7 +99,7 @@ class Drain:
         ``heard`` is called before each look that may be the last.
         """
         with self._store.write() as tx:
-            if not leases.acquire(tx, self._name, self._owner, OWNER_SECONDS):
+            if not leases.acquire(tx, self._name, self._owner, OWNER_SECONDS, is_dead=is_dead):
                 return False
             outcome.adopt_orphans(tx, self._account, self._owner, self._channel.doubt_seconds)
         self._beat_at = time.monotonic() + HEARTBEAT_SECONDS

@@ -142,6 +142,14 @@ def give_back(tx: Transaction, owner: str, ids: Iterable[RequestId], *, seconds:
     )
 
 
+def free(tx: Transaction, owner: str) -> int:
+    """Free what others had leased: for the one who knows that there are no others; return how many."""
+    others = update(request).where(
+        request.c.state == "new", request.c.lease_owner.is_not(None), request.c.lease_owner != owner
+    )
+    return int(tx.execute(others.values(lease_owner=None, lease_until=None)).rowcount)
+
+
 def set_aside(tx: Transaction) -> int:
     """Mark as broken what has been tried too often and is in nobody's hands; return how many."""
     result = tx.execute(

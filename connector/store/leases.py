@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
@@ -12,9 +13,13 @@ from connector.store.engine import Transaction
 from connector.store.schema import lease
 
 
-def acquire(tx: Transaction, name: str, owner: str, seconds: float) -> bool:
-    """Take or prolong a lease; False where somebody else holds it."""
+def acquire(
+    tx: Transaction, name: str, owner: str, seconds: float, *, is_dead: Callable[[str], bool] = lambda owner: False
+) -> bool:
+    """Take or prolong a lease; False where somebody else holds it who is not known to be dead."""
     at = now()
+    if (other := holder(tx, name)) not in ("", owner) and is_dead(other):
+        release(tx, name, other)
     until = at + timedelta(seconds=seconds)
     taken = tx.execute(
         update(lease)
