@@ -65,7 +65,7 @@ class Catalogue:
         self._by_event = {}
         for recipe in self._compiled.values():
             if recipe is not None:
-                self._by_event.setdefault(recipe.mapping.event, []).append(recipe)
+                self._by_event.setdefault(recipe.mapping.when.event, []).append(recipe)
         self._read_at = time.monotonic()
 
     def listening(self, event_type: str, account: Account) -> Collection[Recipe]:
@@ -73,14 +73,13 @@ class Catalogue:
         return [
             recipe
             for recipe in self._by_event.get(event_type, ())
-            if recipe.mapping.adapter == account.adapter
-            and (not recipe.mapping.accounts or account.name in recipe.mapping.accounts)
+            if recipe.mapping.wants(adapter=account.adapter, event=event_type, account=account.name)
         ]
 
     def channel(self, mapping: NotificationMapping) -> AccountId | None:
         """Return the account a mapping sends by: the one it names, or the only one there is."""
-        if mapping.channel:
-            return next((account.id for account in self._channels if account.name == mapping.channel), None)
+        if name := mapping.template.account:
+            return next((account.id for account in self._channels if account.name == name), None)
         return self._channels[0].id if len(self._channels) == 1 else None
 
     def finder(self, channel: AccountId | None) -> Callable[[str, str], Template | None]:
