@@ -137,12 +137,22 @@ def test_too_high_a_rate_is_found(meta: responses.RequestsMock) -> None:
 def test_a_dead_token_is_one_line_with_its_fix(meta: responses.RequestsMock) -> None:
     body = {"error": {"message": "Malformed access token EAAtoken5f", "code": 190}}
     meta.get(f"{API_URL}/{NUMBER}", status=401, json=body)
-    meta.get(f"{API_URL}/{WABA}/subscribed_apps", status=401, json=body)
-    meta.get(f"{API_URL}/{WABA}/message_templates", status=401, json=body)
     found = doctor()
+    assert list(found) == ["token", "clock", "public URL"], "the rest would only say so again"
     assert found["token"].ok is False
     assert "system user token" in found["token"].fix
     assert "EAAtoken5f" not in repr(found)
+
+
+def test_a_listing_that_is_refused_is_one_line_with_its_fix(meta: responses.RequestsMock) -> None:
+    answer(meta)
+    body = {"error": {"message": "(#200) Requires whatsapp_business_management", "code": 200}}
+    meta.replace("GET", f"{API_URL}/{WABA}/subscribed_apps", status=403, json=body)
+    meta.replace("GET", f"{API_URL}/{WABA}/message_templates", status=403, json=body)
+    found = doctor()
+    for name in ("subscription", "templates"):
+        assert found[name].ok is False
+        assert "whatsapp_business_management" in found[name].fix
 
 
 def test_without_a_network_nothing_is_claimed() -> None:
