@@ -1,0 +1,243 @@
+"""From a draft to what is in force: check, publish, compare, go back. Published versions never change."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connector.errors import ConfigurationError, Fault, MappingError
+from connector.flow.accounts import Registry
+from connector.mapping import Mapping, check, load
+from connector.model import AccountId, Template, now
+from connector.store import Store, Transaction, accounts, mappings, templates
+from connector.store.accounts import AccountRow
+from connector.store.mappings import MappingRow, TemplateUse, VersionRow
+
+DRAFT = "draft"
+PUBLISHED = "published"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The version in force after publishing."""
+
+    version: int
+    is_new: bool
+    """False: the draft says what is in force already, and the templates have kept their shapes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that a version in force met after it was published."""
+
+    mapping: str
+    version: int
+    words: str
+
+
+def find_faults(store: Store | None, registry: Registry, name: str, source: str) -> tuple[Fault, ...]:
+    """Return everything that is wrong with a mapping's text.
+
+    Without a store its form and its fields are checked, and the template is left out.
+    """
+    if faults := find_form_faults(name, source):
+        return faults
+    mapping = load(name, source)
+    if store is None:
+        return tuple(_check(registry, mapping, None, ()))
+    with store.read() as tx:
+        names, channel = _channel(tx, registry, mapping)
+        return tuple(_check(registry, mapping, names, _templates(tx, channel)))
+
+
+def find_form_faults(name: str, source: str) -> tuple[Fault, ...]:
+    """Return what is wrong with a mapping's text by itself; such a text is not stored."""
+    try:
+        load(name, source)
+    except MappingError as error:
+        return error.faults
+    return ()
+
+
+def save(store: Store, name: str, source: str) -> bool:
+    """Keep a text as the mapping's draft; False where it was so already. Raises MappingError for its form."""
+    load(name, source)
+    with store.write() as tx:
+        return mappings.save_draft(tx, name, source, now())
+
+
+def publish(store: Store, registry: Registry, name: str, *, note: str = "") -> Published:
+    """Put a mapping's draft in force as its next version.
+
+    The shapes that its templates have now are kept with it: when one changes, the mapping is not used for
+    that template before somebody has looked. Raises MappingError with every fault, ConfigurationError.
+    """
+    with store.read() as tx:
+        row = find(tx, name)
+        current = mappings.version(tx, name, row.published) if row.published else None
+    uses = _require_sound(store, registry, name, row.draft)
+    # Between reading and writing the draft may change; what is published is what was checked.
+    if current is not None and (current.source, current.templates) == (row.draft, uses):
+        return Published(current.version, is_new=False)
+    with store.write() as tx:
+        return Published(mappings.publish(tx, name, row.draft, uses, at=now(), note=note), is_new=True)
+
+
+def roll_back(store: Store, registry: Registry, name: str, number: int, *, note: str = "") -> int:
+    """Put an older version's text in force, as a new version, and return its number.
+
+    A draft that somebody works on stays; one that says what was in force follows. The old text is checked
+    as any other: its template may be gone. Raises MappingError, ConfigurationError.
+    """
+    with store.read() as tx:
+        row = find(tx, name)
+        older = find_version(tx, name, number)
+        current = mappings.version(tx, name, row.published) if row.published else None
+    uses = _require_sound(store, registry, name, older.source)
+    words = f"Back to version {number}."
+    at = now()
+    with store.write() as tx:
+        if current is not None and row.draft == current.source:
+            mappings.save_draft(tx, name, older.source, at)
+        return mappings.publish(tx, name, older.source, uses, at=at, note=f"{words} {note}".strip())
+
+
+def unpublish(store: Store, name: str) -> bool:
+    """Take a mapping out of force; False where it was not in force. Raises ConfigurationError."""
+    with store.write() as tx:
+        find(tx, name)
+        return mappings.unpublish(tx, name, now())
+
+
+def diff(store: Store, name: str, a: str = PUBLISHED, b: str = DRAFT) -> tuple[str, ...]:
+    """Return the lines of a unified diff between two texts of a mapping; none where they are the same.
+
+    Each is ``draft``, ``published``, or a version: ``3`` or ``v3``. Raises ConfigurationError.
+    """
+    with store.read() as tx:
+        (label_a, text_a), (label_b, text_b) = (_text(tx, name, which) for which in (a, b))
+    lines = text_a.splitlines(), text_b.splitlines()
+    return tuple(difflib.unified_diff(*lines, f"{name} {label_a}", f"{name} {label_b}", lineterm=""))
+
+
+def text(store: Store, name: str, which: str = DRAFT) -> str:
+    """Return one text of a mapping: ``draft``, ``published``, ``3`` or ``v3``. Raises ConfigurationError."""
+    with store.read() as tx:
+        return _text(tx, name, which)[1]
+
+
+def find(tx: Transaction, name: str) -> MappingRow:
+    """Return the mapping of this name. Raises ConfigurationError that lists the names there are."""
+    row = mappings.get(tx, name)
+    if row is None:
+        names = [row.name for row in mappings.all_(tx)]
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:10]
+        hint = f"there is {', '.join(near)}" if near else "there is none yet; try `connector mappings import shipped`"
+        raise ConfigurationError(f"There is no mapping named {name!r}; {hint}.")
+    return row
+
+
+def find_version(tx: Transaction, name: str, number: int) -> VersionRow:
+    """Return a version of a mapping. Raises ConfigurationError that lists the versions there are."""
+    find(tx, name)
+    version = mappings.version(tx, name, number)
+    if version is None:
+        numbers = ", ".join(str(version.version) for version in mappings.versions(tx, name)) or "none yet"
+        raise ConfigurationError(f"{name} has no version {number}; there are: {numbers}.")
+    return version
+
+
+def find_troubles(store: Store) -> tuple[Trouble, ...]:
+    """Return what has happened since publishing to the templates of the versions in force."""
+    with store.read() as tx:
+        versions = mappings.in_force(tx)
+        stored = {
+            (row.account_id, row.template.name, row.template.language): row.template for row in templates.all_(tx)
+        }
+    return tuple(
+        Trouble(version.name, version.version, words)
+        for version in versions
+        for use in version.templates
+        if (words := _trouble(use, stored.get((use.account_id, use.name, use.language))))
+    )
+
+
+def _require_sound(store: Store, registry: Registry, name: str, source: str) -> tuple[TemplateUse, ...]:
+    """Return the templates that a text may send. Raises MappingError with everything that is wrong with it."""
+    mapping = load(name, source)
+    with store.read() as tx:
+        names, channel = _channel(tx, registry, mapping)
+        stored = _templates(tx, channel)
+    faults = _check(registry, mapping, names, stored)
+    if faults or channel is None:
+        raise MappingError(faults)
+    choice = mapping.template
+    return tuple(
+        TemplateUse(channel, template.name, template.language, template.fingerprint)
+        for template in stored
+        if template.name == choice.name and template.language in choice.language.all
+    )
+
+
+def _check(
+    registry: Registry, mapping: Mapping, channels: Sequence[str] | None, stored: Sequence[Template]
+) -> list[Fault]:
+    """Check a mapping; ``channels`` None: nothing is known about accounts and templates."""
+    try:
+        adapter = registry.get(mapping.when.adapter)
+    except ConfigurationError as error:
+        return [Fault("when.adapter", str(error))]
+    topics = {topic.name: topic for topic in adapter.topics}
+    faults = check(mapping, topics=topics, templates=stored, channels=channels or ())
+    unknown = set()
+    if channels is None:
+        unknown = {"template", "template.account"}
+    elif "template.account" in {fault.path for fault in faults}:
+        unknown = {"template"}  # which templates there are, nobody can tell before the account is known
+    return [fault for fault in faults if fault.path not in unknown]
+
+
+def _channel(tx: Transaction, registry: Registry, mapping: Mapping) -> tuple[list[str], AccountId | None]:
+    """Return the names of the accounts that can send, and the id of the one that this mapping sends by."""
+    ids = {row.name: row.id for row in accounts.all_(tx) if _can_send(registry, row)}
+    wanted = mapping.template.account
+    if wanted:
+        return list(ids), ids.get(wanted)
+    return list(ids), next(iter(ids.values())) if len(ids) == 1 else None
+
+
+def _can_send(registry: Registry, row: AccountRow) -> bool:
+    try:
+        return registry.get(row.adapter).channel is not None
+    except ConfigurationError:
+        return False  # an adapter that is no longer installed
+
+
+def _templates(tx: Transaction, channel: AccountId | None) -> list[Template]:
+    return [row.template for row in templates.all_(tx, channel)] if channel else []
+
+
+def _trouble(use: TemplateUse, template: Template | None) -> str:
+    label = f"template {use.name} ({use.language})"
+    if template is None:
+        return f"{label} is gone"
+    if template.status != "approved":
+        return f"{label} is {template.status}"
+    if template.fingerprint != use.fingerprint:
+        return f"{label} has changed its shape; check the mapping and publish it again"
+    return ""
+
+
+def _text(tx: Transaction, name: str, which: str) -> tuple[str, str]:
+    row = find(tx, name)
+    if which == DRAFT:
+        return DRAFT, row.draft
+    if which == PUBLISHED:
+        if row.published is None:
+            raise ConfigurationError(f"{name} is not published; name a version, or publish it.")
+        which = str(row.published)
+    number = which.removeprefix("v")
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise ConfigurationError(f"{which!r} is neither {DRAFT}, {PUBLISHED} nor the number of a version.")
+    return f"v{number}", find_version(tx, name, int(number)).source
