@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -61,6 +63,15 @@ def tools() -> Wiring:
         context.find_root().obj = context.obj = found
     ready(found.store)
     return found
+
+
+def existing() -> Wiring | None:
+    """Return the same, or None where there is no database yet; none is made then."""
+    if click.get_current_context().find_object(Wiring) is None:
+        url = Settings.from_env().database_url
+        if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+            return None
+    return tools()
 
 
 def ready(store: Store) -> None:
@@ -116,6 +127,15 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     _console().print(table)
+
+
+def show_source(source: str, language: str) -> None:
+    """Print a text in colours, or as it is where no terminal shows them."""
+    console = _console()
+    if console.is_terminal:
+        console.print(Syntax(source, language, background_color="default", word_wrap=True))
+    else:
+        click.echo(source, nl=not source.endswith("\n"))
 
 
 def _console() -> Console:

@@ -23,8 +23,8 @@ from connector.flow import accounts as flow
 from connector.model import Secret, now
 from connector.store import accounts as rows
 from connector.wiring import Wiring
+from tests.toys import SECRET
 
-SECRET = "hush-hush-9b1f"
 Run = Any
 
 
