@@ -11,23 +11,12 @@ from tests.house.tree import ROOT, shown, texts
 FORBIDDEN = [
     word.replace("·", "")  # so that this file may be read by its own rule
     for word in [
-        "/wo·rk/",
-        "/tmp/l·ab",
-        "/ro·ot/",
-        "/ho·me/",
-        "/opt/py·pi",
-        "py·pi.org",
-        "pythonho·sted",
-        "npmjs.o·rg",
-        "deb.deb·ian.org",
-        "--index-·url",
-        "--extra-index-·url",
-        "--find-·links",
-        "TO·DO",
-        "FIX·ME",
-        "X·XX",
+        "/wo·rk/", "/tmp/l·ab", "/ro·ot/", "/ho·me/", "/opt/py·pi",
+        "py·pi.org", "pythonho·sted", "npmjs.o·rg", "deb.deb·ian.org",
+        "--index-·url", "--extra-index-·url", "--find-·links",
+        "TO·DO", "FIX·ME", "X·XX",
     ]
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("word", FORBIDDEN)
