@@ -357,6 +357,12 @@ class DropsUnknownTopics(TinyReceiver):
 
 
 @caught_by("test_any_json_object_becomes_complete_items_or_a_payload_error")
+class NeedsAType(TinyReceiver):
+    def parse(self, request: Verified) -> Sequence[Item]:
+        parse_object(request.body)["type"]
+        return super().parse(request)
+
+
 @caught_by("test_anything_in_any_place_of_a_sample_becomes_complete_items_or_a_payload_error")
 class TrustsTheShape(TinyReceiver):
     def parse(self, request: Verified) -> Sequence[Item]:
