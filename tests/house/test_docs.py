@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from connector.model import Reason
@@ -59,7 +60,7 @@ def test_every_command_shows_an_example() -> None:
     silent = [
         called
         for called, command, context in every(cli, "connector")
-        if "connector " not in command.get_help(context).partition("\n")[2]
+        if not isinstance(command, click.Group) and "connector " not in command.get_help(context).partition("\n")[2]
     ]
     assert silent == []
 
