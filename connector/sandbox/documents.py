@@ -131,8 +131,13 @@ def _draft(order: Json) -> Json:
         "updated_at", "total_price", "subtotal_price", "total_tax", "note", "note_attributes", "taxes_included", "tags",
     )  # fmt: skip
     base = order["order_status_url"].partition("/orders/")[0]
+    # A draft has no phone of its own: it stands in the address.
+    address = order["shipping_address"] and order["shipping_address"] | (
+        {"phone": order["phone"]} if order["phone"] else {}
+    )
     return {name: order[name] for name in kept} | {
-        "id": order["id"] - 200_000_000, "name": f"#D{order['number']}", "status": "open", "order_id": None,
+        "shipping_address": address, "id": order["id"] - 200_000_000,
+        "name": f"#D{order['number']}", "status": "open", "order_id": None,
         "invoice_url": f"{base}/invoices/{order['token']}", "invoice_sent_at": None, "completed_at": None,
         "b2b?": False, "allow_discount_codes_in_checkout?": False,
     }  # fmt: skip

@@ -29,12 +29,13 @@ _LONGEST_WAIT = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Genuine posts of one topic, by what they are about."""
+    """Genuine posts of one topic, by the orders they are about."""
 
     usable: int = 0
     unusable: int = 0
+    """No phone number that can be reached."""
     test: int = 0
-    """Of the usable ones, those about test orders."""
+    """Test orders, which the shipped recipes leave out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +53,17 @@ class Posted:
     statuses: Mapping[int, int]
     """Every answer by its status; 0: none."""
     expected_messages: int
-    """Genuine posts about orders that can be reached: one message each, where one recipe speaks of the topic."""
+    """Genuine posts about orders that can be reached and are no tests.
+
+    One message each, where one recipe speaks of each topic and no topic of the mix calls off another's.
+    """
     expected_skips: int
-    """Genuine posts about orders that cannot."""
+    """The other genuine posts."""
     by_topic: Mapping[str, Tally]
     usable: Sequence[str] = field(repr=False)
-    """Names of orders that can be reached."""
-    unusable: Sequence[str] = field(repr=False)
+    """Names of orders that lead to messages."""
+    skipped: Sequence[str] = field(repr=False)
+    """Names of the others."""
     forged: Sequence[str] = field(repr=False)
     """Names that only forged posts bear: none of them may ever appear."""
     seconds: float
@@ -74,7 +79,7 @@ class Posted:
     def as_json(self) -> dict[str, Any]:
         """Return it for a program to read, without the lists of names."""
         document = asdict(self) | {"ok": self.ok}
-        return {name: value for name, value in document.items() if name not in ("usable", "unusable", "forged")}
+        return {name: value for name, value in document.items() if name not in ("usable", "skipped", "forged")}
 
 
 def post(
@@ -184,7 +189,8 @@ class _Run:
     def report(self, seconds: float) -> Posted:
         """Put the counts together."""
         genuine = [delivery for lane in self._lanes for delivery in lane if delivery.kind is Kind.GENUINE]
-        reachable = [delivery for delivery in genuine if delivery.order.usable]
+        reachable = [delivery for delivery in genuine if _word(delivery) == "usable"]
+        others = [delivery for delivery in genuine if _word(delivery) != "usable"]
         forged = [delivery for lane in self._lanes for delivery in lane if delivery.kind is Kind.FORGED]
         return Posted(
             total=sum(map(len, self._lanes)),
@@ -194,23 +200,28 @@ class _Run:
             retries=self._retries,
             statuses=dict(sorted(self._statuses.items())),
             expected_messages=len(reachable),
-            expected_skips=len(genuine) - len(reachable),
+            expected_skips=len(others),
             by_topic=_by_topic(genuine),
             usable=_names(reachable),
-            unusable=_names([delivery for delivery in genuine if not delivery.order.usable]),
+            skipped=_names(others),
             forged=_names(forged),
             seconds=round(seconds, 3),
             latency_ms={f"p{share}": _percentile(self._latencies, share) for share in (50, 95, 99)},
         )
 
 
+def _word(delivery: Delivery) -> str:
+    if not delivery.order.usable:
+        return "unusable"
+    return "test" if delivery.order.payload["test"] else "usable"
+
+
 def _by_topic(genuine: Sequence[Delivery]) -> dict[str, Tally]:
-    counts: Counter[tuple[str, str]] = Counter()
-    for delivery in genuine:
-        counts[delivery.topic, "usable" if delivery.order.usable else "unusable"] += 1
-        counts[delivery.topic, "test"] += delivery.order.usable and delivery.order.payload["test"]
-    topics = dict.fromkeys(delivery.topic for delivery in genuine)
-    return {topic: Tally(**{word: counts[topic, word] for word in ("usable", "unusable", "test")}) for topic in topics}
+    counts = Counter((delivery.topic, _word(delivery)) for delivery in genuine)
+    return {
+        topic: Tally(**{word: counts[topic, word] for word in ("usable", "unusable", "test")})
+        for topic in dict.fromkeys(delivery.topic for delivery in genuine)
+    }
 
 
 def _names(found: Sequence[Delivery]) -> tuple[str, ...]:

@@ -1,0 +1,190 @@
+"""A webhook that checks signatures, as any receiver must; and a client for the stand-in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from connector.sandbox.server import PHONE_NUMBER_ID, SandboxServer
+
+SECRET = "app-secret"
+TOKEN = "graph-token"
+
+
+@dataclass
+class Webhook:
+    """Keeps what was signed rightly; refuses the rest with 401."""
+
+    secret: str
+    url: str = ""
+    taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    answer: Callable[[int], int] = lambda nth: 200
+    """The how-manieth post -> status, after the signature was found right."""
+    posts: int = 0
+
+    def proven(self, headers: dict[str, str], body: bytes) -> bool:
+        hub = "sha256=" + hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
+        shop = base64.b64encode(hmac.digest(self.secret.encode(), body, "sha256")).decode()
+        names = ("x-hub-signature-256", "x-shopify-hmac-sha256", "shopify-hmac-sha256")
+        claimed = next((headers[name] for name in names if name in headers), "")
+        return claimed in (hub, shop)
+
+    def statuses(self) -> list[dict[str, Any]]:
+        """Return every status in the order of its arrival."""
+        return [
+            status
+            for _, body in self.taken
+            for entry in json.loads(body)["entry"]
+            for change in entry["changes"]
+            for status in change["value"].get("statuses", [])
+        ]
+
+    def words(self) -> dict[str, list[str]]:
+        """Return the statuses' words by our key, in the order of their arrival."""
+        found: dict[str, list[str]] = {}
+        for status in self.statuses():
+            found.setdefault(status["biz_opaque_callback_data"], []).append(status["status"])
+        return found
+
+
+@pytest.fixture
+def open_webhook() -> Iterator[Callable[[str], Webhook]]:
+    servers: list[ThreadingHTTPServer] = []
+
+    def open_one(secret: str) -> Webhook:
+        webhook = Webhook(secret)
+        lock = threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                with lock:
+                    webhook.posts += 1
+                    nth = webhook.posts
+                    proven = webhook.proven(headers, body)
+                    status = webhook.answer(nth) if proven else 401
+                    if status == 200:
+                        webhook.taken.append((headers, body))
+                    elif not proven:
+                        webhook.refused.append(headers)
+                self.give(status, b"")
+
+            def do_GET(self) -> None:
+                query = dict(pair.split("=") for pair in urlsplit(self.path).query.split("&"))
+                right = query["hub.verify_token"] == "handshake"
+                self.give(200 if right else 403, query["hub.challenge"].encode() if right else b"")
+
+            def give(self, status: int, body: bytes) -> None:
+                head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                self.close_connection = True
+                self.wfile.write(head.encode() + body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        webhook.url = f"http://127.0.0.1:{server.server_port}/hooks/abc"
+        return webhook
+
+    yield open_one
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "name": "order_paid",
+        "language": "en",
+        "category": "UTILITY",
+        "status": "APPROVED",
+        "components": [
+            {"type": "BODY", "text": "Hi {{1}}, we have got {{2}} for {{3}}."},
+            {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "See", "url": "https://shop.example/{{1}}"}]},
+        ],
+    },
+    {"name": "hello", "language": "en", "category": "MARKETING", "components": [{"type": "BODY", "text": "Hello."}]},
+    {
+        "name": "paused",
+        "language": "en",
+        "category": "UTILITY",
+        "status": "PAUSED",
+        "components": [{"type": "BODY", "text": "Hello."}],
+    },
+]
+
+
+def body_of(*texts: str) -> dict[str, Any]:
+    return {"type": "body", "parameters": [{"type": "text", "text": text} for text in texts]}
+
+
+def button(index: int, sub_type: str, **parameter: Any) -> dict[str, Any]:
+    return {"type": "button", "sub_type": sub_type, "index": str(index), "parameters": [parameter]}
+
+
+class Caller:
+    """Calls a stand-in as an account's channel would."""
+
+    def __init__(self, server: SandboxServer, token: str = TOKEN) -> None:
+        self.server = server
+        self.token = token
+
+    def ask(self, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=5)
+        body = document if isinstance(document, bytes) else json.dumps(document).encode() if document else None
+        try:
+            connection.request(method, path, body, {"Authorization": f"Bearer {self.token}", **headers})
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def send(self, to: str = "+12125550101", *, name: str = "hello", key: str = "", **more: Any) -> tuple[int, Any]:
+        document: dict[str, Any] = {"messaging_product": "whatsapp", "to": to, "type": "template"}
+        document["template"] = {"name": name, "language": {"code": "en"}, "components": more.pop("components", [])}
+        if key:
+            document["biz_opaque_callback_data"] = key
+        document = {name: value for name, value in (document | more).items() if value is not None}
+        return self.ask("POST", f"/v26.0/{PHONE_NUMBER_ID}/messages", document)
+
+    def control(self, method: str, path: str, document: Any = None) -> tuple[int, Any]:
+        return self.ask(method, f"/_sandbox/{path}", document)
+
+
+@pytest.fixture
+def open_graph() -> Iterator[Callable[..., Caller]]:
+    servers: list[SandboxServer] = []
+
+    def open_one(**behaviour: Any) -> Caller:
+        server = SandboxServer(**{"templates": TEMPLATES, "token": TOKEN, "receipt_ms": 40.0} | behaviour)
+        server.start()
+        servers.append(server)
+        return Caller(server)
+
+    yield open_one
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def graph(open_graph: Callable[..., Caller]) -> Caller:
+    return open_graph()
