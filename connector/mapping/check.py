@@ -25,24 +25,26 @@ _WHOLE_LINK = ("url_suffix", "url_encode", "split", "remove", "remove_first", "r
 def check(
     mapping: Mapping,
     *,
-    topics: MappingOf[str, Topic],
+    topics: MappingOf[str, Topic] | Iterable[Topic],
     templates: Sequence[Template],
     channels: Sequence[str],
 ) -> list[Fault]:
     """Return what is wrong beyond the form; an empty list means that it can be published.
 
-    ``topics`` are those of the mapping's adapter, ``templates`` those of the account that sends,
+    ``topics`` are all of the mapping's adapter (one vendor's word may stand for several of our events, so
+    give ``adapter.topics`` rather than a table by name), ``templates`` those of the account that sends,
     ``channels`` the names of the accounts that can send.
     """
+    declared = list(topics.values() if isinstance(topics, MappingOf) else topics)
     return [
-        *_event_faults(mapping, topics.values()),
-        *_path_faults(mapping, topics.values()),
+        *_event_faults(mapping, declared),
+        *_path_faults(mapping, declared),
         *_channel_faults(mapping, channels),
         *_template_faults(mapping, templates),
     ]
 
 
-def _event_faults(mapping: Mapping, topics: Iterable[Topic]) -> Iterator[Fault]:
+def _event_faults(mapping: Mapping, topics: Sequence[Topic]) -> Iterator[Fault]:
     known = list(dict.fromkeys(topic.event for topic in topics))
     named = [("when.event", mapping.when.event)]
     named += [(f"timing.cancel_when.{place}", event) for place, event in enumerate(mapping.timing.cancel_when)]
@@ -90,8 +92,7 @@ def _names(path: str) -> tuple[str, ...]:
     return tuple(step for step in steps(path) if not step.lstrip("-").isdigit())
 
 
-def _path_faults(mapping: Mapping, topics: Iterable[Topic]) -> Iterator[Fault]:
-    topics = list(topics)
+def _path_faults(mapping: Mapping, topics: Sequence[Topic]) -> Iterator[Fault]:
     mine = [topic for topic in topics if topic.event == mapping.when.event]
     if not any(topic.fields for topic in mine):
         return

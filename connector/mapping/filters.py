@@ -292,9 +292,9 @@ def _guard(function: Filter) -> Filter:
 
     @functools.wraps(function)
     def guarded(value: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_missing(value) or (isinstance(value, str) and is_blank(value)):
+        if is_blank(value) if isinstance(value, str) else is_missing(value):
             return value
-        if any(map(is_missing, args)):
+        if args and any(map(is_missing, args)):
             return None
         return function(value, *args, **kwargs)
 

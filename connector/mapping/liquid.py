@@ -20,7 +20,7 @@ from liquid import BoundTemplate, Environment, FalsyStrictUndefined, RenderConte
 from liquid.ast import Node
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
-from liquid.builtin.expressions.primitive import FloatLiteral, Literal, RangeLiteral
+from liquid.builtin.expressions.primitive import Blank, Empty, FloatLiteral, Literal, RangeLiteral
 from liquid.builtin.illegal import Illegal
 from liquid.builtin.output import Output, OutputNode
 from liquid.exceptions import LiquidError, LiquidSyntaxError, UndefinedError
@@ -74,6 +74,8 @@ class Expression:
     texts: tuple[str, ...] = field(repr=False)
     """The text between its outputs."""
     _template: BoundTemplate = field(repr=False, compare=False)
+    _bare: tuple[str, ...] = field(repr=False, compare=False)
+    """The steps of the path, where it is nothing but one: half of all expressions, and a short way for them."""
 
     @property
     def label(self) -> str:
@@ -93,6 +95,8 @@ class Expression:
         Raises BlankError where an output has nothing to print, BrokenError where a limit is broken or a
         filter cannot use its value. Nothing else.
         """
+        if self._bare and (found := _look_up(self._bare, roots)):
+            return found
         context = _Context(self._template, globals=roots)
         # The library would also offer `now` and `today`, which read the clock.
         context.scope = ReadOnlyChainMap(context.locals, roots)
@@ -111,6 +115,16 @@ class Expression:
         except Exception as error:  # noqa: BLE001 - whatever a payload does to a filter ends here
             raise BrokenError(f"{self.label} cannot be worked out ({type(error).__name__}).") from None
         return buffer.getvalue()
+
+
+def _look_up(path: tuple[str, ...], roots: Any) -> str:
+    """Return the text at a path, or ``""`` where there is none and Liquid itself must look (and complain)."""
+    value = roots
+    for step in path:
+        if type(value) is not dict or step not in value:
+            return ""
+        value = value[step]
+    return value[: MAX_OUTPUT + 1] if type(value) is str and not is_blank(value) else ""
 
 
 class _Buffer(StringIO):
@@ -216,7 +230,15 @@ def compile_expression(source: str) -> Expression:
         raise ExpressionError(faults)
     paths = {_names(variable.segments) for found in analysis.globals.values() for variable in found}
     texts = tuple(node.text for node, _ in _nodes(template) if isinstance(node, ContentNode))
-    return Expression(source, tuple(sorted(paths)), frozenset(analysis.filters), texts, template)
+    return Expression(source, tuple(sorted(paths)), frozenset(analysis.filters), texts, template, _bare(template))
+
+
+def _bare(template: BoundTemplate) -> tuple[str, ...]:
+    if len(template.nodes) == 1 and isinstance(node := template.nodes[0], _PrintNode):
+        path = node.expression.left
+        if not node.expression.filters and isinstance(path, Path) and all(isinstance(step, str) for step in path.path):
+            return tuple(step for step in path.path if isinstance(step, str))
+    return ()
 
 
 def _where(token: Token | None, source: str) -> str:
@@ -285,6 +307,9 @@ def _hidden(path: Path, where: str) -> Iterator[str]:
 
 
 def _filter_faults(expression: FilteredExpression, source: str) -> Iterator[str]:
+    if isinstance(expression.left, Empty | Blank):
+        where = _where(expression.left.token, source)
+        yield f"'empty' and 'blank' are words of Liquid; a field of that name is written ['empty']{where}."
     for each in expression.filters or ():
         where = _where(each.token, source)
         if each.name not in FILTERS:

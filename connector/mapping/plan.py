@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -162,7 +162,7 @@ class _Planner:
 
     def _template(self, locale: Locale) -> Template | Skip:
         choice = self.mapping.template
-        printed = next(iter(self._prints((choice.language.choose,) if choice.language.choose else ())), "")
+        printed = next(self._prints((choice.language.choose,) if choice.language.choose else ()), "")
         language = choice.language.pick(printed)
         template = self.situation.template(choice.name, language)
         if template is None:
@@ -196,15 +196,13 @@ class _Planner:
             self._pass("agreement", f"{category} needs none")
         return None
 
-    def _prints(self, expressions: Collection[Expression]) -> list[str]:
-        """Return what these print, without those that print nothing."""
-        printed = []
+    def _prints(self, expressions: Iterable[Expression]) -> Iterator[str]:
+        """Yield what these print, without those that print nothing."""
         for expression in expressions:
             try:
-                printed.append(expression.render(self.roots, ENGLISH).strip()[:40])
+                yield expression.render(self.roots, ENGLISH).strip()[:40]
             except (BlankError, BrokenError):
                 continue
-        return printed
 
 
 def _later(moment: datetime, wait: timedelta) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ def find_recipient(
     Extensions are dropped. Of several reasons the most telling one is given: masked, invalid, none.
     """
     tried: list[tuple[Reason, str]] = []
-    known: list[str] | None = None
+    known = _Regions(regions, roots, locale)
     for candidate in candidates:
         raw, failed = _print(candidate, roots, locale)
         if failed is not None:
@@ -43,8 +43,6 @@ def find_recipient(
         elif _MASKED.search(raw):
             tried.append((Reason.MASKED_PHONE, f"{candidate.label} is masked ({mask(raw)})"))
         else:
-            if known is None:
-                known = _regions(regions, roots, locale)
             found, region = _parse(raw, known)
             if found:
                 by = f", read as a number of {region}" if region else ""
@@ -72,13 +70,24 @@ def _print(expression: Expression, roots: Mapping[str, Any], locale: Locale) -> 
         return f"broken ({error})", Reason.SLOT_FAULT
 
 
-def _regions(expressions: Sequence[Expression], roots: Mapping[str, Any], locale: Locale) -> list[str]:
-    """Return the country codes that these print, in order, without what is none."""
-    printed = [text.upper() for text, failed in (_print(each, roots, locale) for each in expressions) if not failed]
-    return [text for text in dict.fromkeys(printed) if text in phonenumbers.SUPPORTED_REGIONS]
+class _Regions:
+    """The country codes that these print, in order, without what is none; worked out as far as they are needed."""
+
+    def __init__(self, expressions: Sequence[Expression], roots: Mapping[str, Any], locale: Locale) -> None:
+        self._found: list[str] = []
+        printed = (_print(each, roots, locale) for each in expressions)
+        codes = (text.upper() for text, failed in printed if not failed)
+        self._rest = (code for code in codes if code in phonenumbers.SUPPORTED_REGIONS)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._found
+        for code in self._rest:
+            if code not in self._found:
+                self._found.append(code)
+                yield code
 
 
-def _parse(raw: str, regions: Sequence[str]) -> tuple[str, str]:
+def _parse(raw: str, regions: Iterable[str]) -> tuple[str, str]:
     """Return the number in E.164 form and the region it was read with, or two empty texts."""
     if len(raw) > MAX_LENGTH:
         return "", ""
@@ -95,9 +104,10 @@ def _parse(raw: str, regions: Sequence[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _invalid(label: str, raw: str, regions: Sequence[str]) -> str:
+def _invalid(label: str, raw: str, regions: Iterable[str]) -> str:
     if raw.lstrip("( ").startswith(("+", "＋", "00", "tel:+")):
         return f"{label} is no possible number ({mask(raw)})"
-    if not regions:
+    known = list(regions)
+    if not known:
         return f"{label} has no country code, and no region is known ({mask(raw)})"
-    return f"{label} is no possible number in {' or '.join(regions)} ({mask(raw)})"
+    return f"{label} is no possible number in {' or '.join(known)} ({mask(raw)})"

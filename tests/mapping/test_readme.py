@@ -1,0 +1,50 @@
+"""Every example of mappings/README.md prints what the table says."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from connector.mapping.filters import FILTERS
+from connector.mapping.formats import choose_locale
+from connector.mapping.liquid import compile_expression
+from connector.model import Payload, parse_object
+
+README = (Path(__file__).parents[2] / "mappings" / "README.md").read_text("utf-8")
+
+
+def _payload() -> Payload:
+    found = re.search(r"```json\n(.+?)```", README, re.DOTALL)
+    assert found
+    return parse_object(found[1].encode())
+
+
+def _rows(head: str) -> list[list[str]]:
+    lines = README.splitlines()
+    start = lines.index(next(line for line in lines if line.startswith(head))) + 2
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return rows
+
+
+FILTER_ROWS = _rows("| filter |")
+LANGUAGE_ROWS = _rows("| language |")
+
+
+@pytest.mark.parametrize(("example", "result"), [(row[2], row[3]) for row in FILTER_ROWS])
+def test_a_filter_prints_what_the_table_says(example: str, result: str) -> None:
+    assert compile_expression(example.strip("`")).render(_payload(), choose_locale(["en"])) == result
+
+
+@pytest.mark.parametrize(("language", "example", "result"), LANGUAGE_ROWS)
+def test_a_language_prints_what_the_table_says(language: str, example: str, result: str) -> None:
+    assert compile_expression(example.strip("`")).render(_payload(), choose_locale([language])) == result
+
+
+def test_every_filter_is_in_the_table() -> None:
+    named = set(re.findall(r"[a-z_]+", " ".join(" ".join(re.findall(r"`([^`]+)`", row[0])) for row in FILTER_ROWS)))
+    assert set(FILTERS) <= named, json.dumps(sorted(set(FILTERS) - named))
