@@ -88,12 +88,12 @@ def configure(level: str = "info", *, as_json: bool | None = None) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     _set_up(number, as_json if as_json is not None else not sys.stderr.isatty())
     root = logging.getLogger()
-    root.handlers = [_LibraryHandler()]
+    root.handlers = [_LibraryHandler(logging.INFO if level == "debug" else max(number, logging.WARNING))]
     root.setLevel(number)
-    for name in _LIBRARIES:
-        library = logging.getLogger(name)
-        library.handlers, library.propagate = [], True
-        library.setLevel(max(number, logging.WARNING) if level != "debug" else logging.INFO)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(_LIBRARIES):  # what they have set up for themselves gives way
+            library = logging.getLogger(name)
+            library.handlers, library.propagate = [], True
     logging.captureWarnings(capture=True)
 
 

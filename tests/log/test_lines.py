@@ -26,7 +26,18 @@ from connector.model import Secret, new_id
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     """Give the process back as it was: loggers and handlers are global."""
-    names = ("", "rq", "werkzeug", "sqlalchemy", "alembic", "urllib3", "_granian", "granian.access", "py.warnings")
+    names = (
+        "",
+        "rq",
+        "werkzeug",
+        "sqlalchemy",
+        "alembic",
+        "urllib3",
+        "_granian",
+        "granian.access",
+        "py.warnings",
+        "rq.worker",
+    )
     loggers = [logging.getLogger(name) for name in names]
     configured, configuration = structlog.is_configured(), structlog.get_config()
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
@@ -82,8 +93,11 @@ def test_bound_keys_are_said_every_time(lines: Lines) -> None:
 
 
 def test_lines_below_the_level_are_not_written(lines: Lines) -> None:
+    logging.getLogger("rq.worker").setLevel(logging.DEBUG)  # a library's own choice
+    log.configure("info", as_json=True)
     log.get("tests").debug("test.whispered")
     logging.getLogger("rq.worker").info("*** Listening")
+    logging.getLogger("rq.job").info("done")
     assert lines.text() == ""
 
 
