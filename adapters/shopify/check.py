@@ -1,4 +1,6 @@
-"""The connection doctor: token, scopes, subscriptions, clock, public URL; one line each, with the fix.
+"""Shopify's part of the connection doctor: token, scopes, subscriptions; one line each, with the fix.
+
+The clock and the public URL are looked at for every adapter alike.
 
 GraphQL Admin API 2026-10; ``webhookSubscriptions`` lists only what this app made through the API for this
 shop, neither those of ``shopify.app.toml`` nor those made by hand in the admin
@@ -7,14 +9,12 @@ shop, neither those of ``shopify.app.toml`` nor those made by hand in the admin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
-from connector.contract import Finding, Settings, Visit, is_loopback
+from connector.contract import Finding, Settings, Visit
 from connector.errors import ConnectorError, PayloadError
 from connector.http import Answer
-from connector.model import Json, dig, now, text_at
+from connector.model import Json, dig, text_at
 
 SCOPES = ("read_orders", "read_fulfillments", "read_customers", "read_draft_orders")
 """What the topics need; https://shopify.dev/docs/api/usage/access-scopes ."""
@@ -23,8 +23,6 @@ NEEDED = (
     "fulfillment_events/create", "refunds/create", "draft_orders/update", "checkouts/update", "app/uninstalled",
 )  # fmt: skip
 """Topics of the shipped recipes; the others are for mappings of one's own."""
-SKEW = 60
-"""Seconds that our clock may differ from Shopify's."""
 
 _SHOP = "{ shop { myshopifyDomain name } currentAppInstallation { accessScopes { handle } } }"
 _SUBSCRIPTIONS = "{ webhookSubscriptions(first: 250) { nodes { topic uri format } pageInfo { hasNextPage } } }"
@@ -38,30 +36,23 @@ _STATUS_FIXES = {
 }
 
 
-def check(visit: Visit) -> Iterable[Finding]:
+def check(visit: Visit) -> Iterator[Finding]:
     """Look at one account, and at what Shopify says of it; network faults are findings, not errors."""
-    yield from _shop_findings(visit)
-    yield _public_url(visit.webhook_url)
-
-
-def _shop_findings(visit: Visit) -> Iterator[Finding]:
     try:
         token = _token(visit)
         if isinstance(token, Finding):
             yield token
             return
-        answer = _ask(visit, token, _SHOP)
-        told = _told(answer, "token")
+        told = _told(_ask(visit, token, _SHOP), "token")
         if isinstance(told, Finding):
             yield told
             return
         yield _whose(told, visit.settings["shop"])
         yield _scopes(told)
-        yield _clock(answer)
         yield _subscription(_told(_ask(visit, token, _SUBSCRIPTIONS), "subscription"), visit)
     except ConnectorError as error:
         yield Finding(
-            name="token",
+            name="connection",
             ok=None,
             words=f"Shopify could not be asked: {error}",
             fix="Check that this machine reaches the internet, and api_url; then run the check again.",
@@ -212,32 +203,3 @@ def _subscription(told: Json | Finding, visit: Visit) -> Finding:
 def _enum(topic: str) -> str:
     """Return GraphQL's spelling of a topic: ``orders/paid`` -> ``ORDERS_PAID``."""
     return topic.upper().replace("/", "_").replace(".", "_")
-
-
-def _clock(answer: Answer) -> Finding:
-    try:
-        theirs = parsedate_to_datetime(answer.headers.get("date", ""))
-        seconds = round((now() - theirs).total_seconds())
-    except (ValueError, TypeError):
-        return Finding(name="clock", ok=None, words="Shopify did not say what time it is.")
-    if abs(seconds) <= SKEW:
-        return Finding(name="clock", ok=True, words="This machine's clock agrees with Shopify's.")
-    return Finding(
-        name="clock",
-        ok=False,
-        words=f"This machine's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} Shopify's.",
-        fix="Let NTP set it: expiry and quiet hours depend on it.",
-    )
-
-
-def _public_url(url: str) -> Finding:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" and not is_loopback(host):
-        return Finding(name="public URL", ok=True, words=f"Shopify is to post to https://{host}")
-    return Finding(
-        name="public URL",
-        ok=False,
-        words=f"Shopify cannot reach {parts.scheme}://{host}: it needs a public https address.",
-        fix="Set CONNECTOR_PUBLIC_URL to the https address under which this service is reached.",
-    )
