@@ -59,25 +59,48 @@ class Accounts(Protocol):
 
 
 def decide_batch(store: Store, people: Accounts, catalogue: Catalogue, *, owner: str, most: int = BATCH) -> write.Done:
-    """Work off one batch; ``Done.requests`` is 0 where nothing was due."""
+    """Work off one batch; ``Done.requests`` is 0 where nothing was due.
+
+    A batch that cannot be written is worked off one by one, so that one request that trips a bug is set
+    aside in the end and costs the others nothing.
+    """
     with store.write() as tx:
         leased = inbox.lease(tx, owner, most, LEASE_SECONDS)
     if not leased:
         return write.Done()
+    catalogue.refresh()
+    try:
+        return _work_off(store, people, catalogue, leased, owner)
+    except Exception:  # a bug, or the database's trouble: both end in the log, and in another try
+        log.exception("requests.not_written", requests=len(leased))
+    done = write.Done()
+    for item in leased:
+        try:
+            done.add(_work_off(store, people, catalogue, [item], owner))
+        except Exception:
+            log.exception("request.not_written", request_id=item.id, topic=item.topic)
+            _give_back(store, owner, [item.id])
+            done.requests += 1
+    return done
+
+
+def _work_off(store: Store, people: Accounts, catalogue: Catalogue, leased: Sequence[Leased], owner: str) -> write.Done:
     batch = write.Batch()
     for item in leased:
         _read(item, people, batch)
-    catalogue.refresh()
     with store.read() as tx:
         known = events.known(tx, {(new.account_id, new.event.key) for new in batch.events})
     _drop_known(batch, known, {item.id for item in leased if item.words == REPLAY})
-    planned = _plan(store, people, catalogue, batch)
-    done = write.write(store, batch, planned, owner=owner)
+    done = write.write(store, batch, _plan(store, people, catalogue, batch), owner=owner)
     if batch.failed:
-        with store.write() as tx:
-            inbox.give_back(tx, owner, batch.failed, seconds=RETRY_SECONDS)
-            inbox.set_aside(tx)
+        _give_back(store, owner, batch.failed)
     return done
+
+
+def _give_back(store: Store, owner: str, failed: Sequence[RequestId]) -> None:
+    with store.write() as tx:
+        inbox.give_back(tx, owner, failed, seconds=RETRY_SECONDS)
+        inbox.set_aside(tx, failed)
 
 
 def _read(leased: Leased, people: Accounts, batch: write.Batch) -> None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from connector.errors import PayloadError
 
-Json: TypeAlias = "None | bool | int | Decimal | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | Decimal | str | Sequence[Json] | Mapping[str, Json] | None"
 Payload: TypeAlias = Mapping[str, Json]
 
 MAX_DIGITS = 40
@@ -38,17 +38,36 @@ def _no_constant(text: str) -> None:
     raise PayloadError(f"{text} is not JSON; send a number or null.")
 
 
+_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+"""Escapes of NUL, which PostgreSQL takes in no text, and of surrogates, which alone are no character."""
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def _storable(value: Json) -> Json:
+    if isinstance(value, str):
+        return _NOT_TEXT.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {str(_storable(name)): _storable(item) for name, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_storable(item) for item in value]
+    return value
+
+
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_decimal, parse_constant=_no_constant)
 
 
 def parse_json(body: bytes) -> Json:
     """Parse a UTF-8 body (a byte-order mark is let pass); integers stay exact, fractions become Decimal.
 
+    NUL and lone surrogates, which no database takes, become U+FFFD.
+
     Raises PayloadError for anything else: invalid UTF-8 or JSON, NaN, numbers beyond reason, nesting
     beyond the interpreter's limit.
     """
     try:
         value: Json = _DECODER.decode(body.decode("utf-8-sig"))
+        if _UNSTORABLE.search(body):
+            value = _storable(value)
     except UnicodeDecodeError as error:
         raise PayloadError(f"The body is not UTF-8 (byte {error.start}).") from None
     except json.JSONDecodeError as error:

@@ -150,15 +150,11 @@ def free(tx: Transaction, owner: str) -> int:
     return int(tx.execute(others.values(lease_owner=None, lease_until=None)).rowcount)
 
 
-def set_aside(tx: Transaction) -> int:
-    """Mark as broken what has been tried too often and is in nobody's hands; return how many."""
+def set_aside(tx: Transaction, ids: Iterable[RequestId]) -> int:
+    """Mark as broken those of these that have been tried too often; return how many."""
     result = tx.execute(
         update(request)
-        .where(
-            request.c.state == "new",
-            request.c.tries >= MAX_TRIES,
-            or_(request.c.lease_until.is_(None), request.c.lease_until < now()),
-        )
+        .where(request.c.id.in_(list(ids)), request.c.state == "new", request.c.tries >= MAX_TRIES)
         .values(state=RequestState.BROKEN, words=f"Failed {MAX_TRIES} times; see the log. Replay it after the fix.")
     )
     return int(result.rowcount)
