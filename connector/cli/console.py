@@ -12,18 +12,18 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from connector.errors import ConfigurationError, MappingError, RemoteError
+from connector.flow.settings import SettingsError
 from connector.settings import Settings
 from connector.store import Store, migrate
 from connector.store.reach import reach
 from connector.wiring import Wiring
 
 MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}
-PIPED_WIDTH = 200
+PIPED_WIDTH = 1000
 """Columns of a table that no terminal limits."""
 
 
@@ -34,7 +34,7 @@ class Commands(click.Group):
         """Run the command; a fault of the set-up ends with exit code 2, a vendor's refusal with 1."""
         try:
             return super().invoke(ctx)
-        except MappingError as error:
+        except (MappingError, SettingsError) as error:
             for fault in error.faults:
                 fail(str(fault))
             ctx.exit(2)
@@ -126,13 +126,22 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    _console().print(table)
+    console = _console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def show_source(source: str, language: str) -> None:
     """Print a text in colours, or as it is where no terminal shows them."""
     console = _console()
     if console.is_terminal:
+        from rich.syntax import Syntax  # and with it pygments: only where it is looked at
+
         console.print(Syntax(source, language, background_color="default", word_wrap=True))
     else:
         click.echo(source, nl=not source.endswith("\n"))

@@ -163,7 +163,8 @@ def import_(what: tuple[str, ...], at_once: bool, note: str) -> None:
     if at_once:
         _publish(with_, [each.name for each in found], note)
     else:
-        say_next(f"connector mappings publish {found[0].name if len(found) == 1 else 'NAME...'}")
+        names = " ".join(each.name for each in found) if len(found) <= 3 else "NAME..."
+        say_next(f"connector mappings publish {names}")
 
 
 @mappings.command()

@@ -44,7 +44,7 @@ def connect(
 ) -> Account:
     """Check and store a new account; ``given`` maps the adapter's settings to values, secrets among them.
 
-    Raises ConfigurationError that names every faulty field: ``webhook_secret: …; shop: …``.
+    Raises SettingsError that names every faulty field: ``webhook_secret: …``, ``shop: …``.
     """
     adapter = registry.get(adapter_name)
     faults = list(schemas.check(adapter, given))
@@ -54,7 +54,7 @@ def connect(
         if accounts.get_by_name(tx, name):
             faults.insert(0, f"name: an account named {name!r} exists already.")
     if faults:
-        raise ConfigurationError("; ".join(faults))
+        raise schemas.SettingsError(faults)
     parts = schemas.split(adapter, given)
     at = now()
     row = AccountRow(
@@ -123,7 +123,7 @@ def find(store: Store, name: str) -> AccountRow:
 
 
 def change(store: Store, registry: Registry, vault: Vault, name: str, given: Mapping[str, Any]) -> Account:
-    """Replace some of an account's settings; the others stay. Raises ConfigurationError, as :func:`connect`."""
+    """Replace some of an account's settings; the others stay. Raises SettingsError, as :func:`connect`."""
     return _rewrite(store, registry, vault, name, lambda stored: {**stored, **given})
 
 

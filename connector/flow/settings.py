@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,14 @@ from connector.model import Secret
 
 DOTS = "••••"
 _JSON_FIELDS = (fields.Number, fields.Boolean, fields.List, fields.Tuple, fields.Mapping, fields.Nested)
+
+
+class SettingsError(ConfigurationError):
+    """Settings have faults; ``faults`` holds all of them, ``field: words`` each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +67,11 @@ def settings_of(adapter: Adapter) -> tuple[Setting, ...]:
 
 
 def load(adapter: Adapter, given: Mapping[str, Any]) -> Settings:
-    """Load settings through the adapter's schema. Raises ConfigurationError that names every faulty field."""
+    """Load settings through the adapter's schema. Raises SettingsError that names every faulty field."""
     try:
         loaded: Settings = adapter.settings().load(_plain(given))
     except ValidationError as error:
-        raise ConfigurationError("; ".join(_faults(adapter, given, error))) from None
+        raise SettingsError(_faults(adapter, given, error)) from None
     return loaded
 
 
@@ -80,7 +88,7 @@ def split(adapter: Adapter, given: Mapping[str, Any]) -> Split:
     """Check settings and part them for storing: what may be shown in its normal form, the rest as given.
 
     Defaults are not stored, so that a newer adapter's defaults reach older accounts.
-    Raises ConfigurationError that names every faulty field.
+    Raises SettingsError that names every faulty field.
     """
     normal = adapter.settings().dump(load(adapter, given))
     secret = {name for name, field in _fields(adapter) if _is_secret(field)}

@@ -113,7 +113,7 @@ def test_bad_settings_end_with_2_and_words_without_traceback(
     result = _add(run, *args)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: ")
+    assert all(line.startswith("Error: ") for line in result.stderr.splitlines())
     assert words in result.stderr
     with wiring.store.read() as tx:
         assert rows.all_(tx) == []
