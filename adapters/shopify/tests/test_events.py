@@ -305,9 +305,12 @@ def test_a_body_without_a_usable_id_is_refused(read: Read, ident: object) -> Non
 
 
 def test_a_label_is_one_short_printable_line(read: Read) -> None:
-    (event,) = read("orders/paid", json.dumps({"id": 1, "name": " #1\n\x00\x1b[31m\ud8002\u202e" + "x" * 500}).encode())
+    (event,) = read("orders/paid", json.dumps({"id": 1, "name": " #1\n\x07\x1b[31m2\u202e" + "x" * 500}).encode())
     assert event.label.startswith("#1[31m2xx")
     assert len(event.label) <= 60
+    (odd,) = read("orders/paid", b'{"id": 1, "name": "#1\\u0000\\ud800"}')
+    assert odd.label.encode()  # half a character could not be stored
+    assert odd.label.isprintable()
     (nameless,) = read("orders/paid", {"id": 1, "name": {"a": 1}})
     assert nameless.label == "order 1"
 
