@@ -1,0 +1,1 @@
+"""Webhooks of anything that posts signed JSON."""
