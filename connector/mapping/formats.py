@@ -26,6 +26,8 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _QUOTED = re.compile(r"'[^']*'")
 _LETTERS = re.compile(r"[A-Za-z]")
+_TOUCHING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+"""Where a currency's letters touch its amount: CHF12.50, for which Babel does not keep Unicode's rule."""
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -83,7 +85,7 @@ def money(value: Any, currency: Any = "", *, context: Voice = NEUTRAL) -> str | 
     if not isinstance(code, str) or not _CURRENCY.fullmatch(code.upper()):
         raise _fail("money needs a currency code such as EUR: {{ total_price | money: currency }}")
     text: str = format_currency(Decimal(exact), code.upper(), locale=context.locale)
-    return text.translate(_SPACES)
+    return _TOUCHING.sub(" ", text.translate(_SPACES))
 
 
 def _of_set(value: Mapping[str, Any], side: Any) -> tuple[Any, Any]:

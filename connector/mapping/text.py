@@ -58,7 +58,11 @@ def _is_inside(text: str, place: int) -> bool:
     after, before = text[place], text[place - 1]
     if after < "\u0300":
         return before == "\u200d"
-    if before == "\u200d" or after in "\u200c\u200d\ufe0e\ufe0f\u20e3" or "\U0001f3fb" <= after <= "\U0001f3ff":
+    if (
+        before == "\u200d"
+        or after in "\u200c\u200d\ufe0e\ufe0f\u20e3\u0e33\u0eb3"
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+    ):
         return True
     if unicodedata.category(after) in ("Mn", "Me", "Mc") or "\u1160" <= after <= "\u11ff":
         return True
