@@ -19,6 +19,9 @@ _DECISION = schema.decision.c
 _MESSAGE = schema.message.c
 _RECEIPT = schema.receipt.c
 
+RECENT = 20_000
+"""So many of the newest requests are looked at for a number that every page shows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
@@ -90,14 +93,14 @@ class Funnel:
 
 def count(tx: Transaction, at: datetime) -> Counts:
     """Count everything, as of a moment."""
-    messages, requests = _by(tx, _MESSAGE.state), _by(tx, _REQUEST.state)
+    messages = _by(tx, _MESSAGE.state)
     due = and_(_MESSAGE.state == State.WAITING, _MESSAGE.not_before <= at)
     number, waiting = tx.execute(select(func.count(), func.min(_MESSAGE.not_before)).where(due)).one()
     unread = tx.scalar(select(func.min(_REQUEST.received_at)).where(_REQUEST.state == RequestState.NEW))
     parked = tx.scalar(select(func.count()).select_from(schema.receipt).where(_RECEIPT.message_id.is_(None)))
     return Counts(
         messages={state: messages.get(state, 0) for state in State},
-        requests={state: requests.get(state, 0) for state in RequestState},
+        requests=requests_by_state(tx),
         verdicts=_verdicts(tx),
         due=number,
         oldest=min((moment for moment in (waiting, unread) if moment), default=None),
@@ -113,6 +116,19 @@ def _verdicts(tx: Transaction) -> tuple[Verdicts, ...]:
     by = (_DECISION.mapping, _DECISION.verdict, _DECISION.reason)
     rows = tx.execute(select(*by, func.count().label("number")).group_by(*by).order_by(*by))
     return tuple(Verdicts(mapping=name, verdict=verdict, reason=why, number=n) for name, verdict, why, n in rows)
+
+
+def requests_by_state(tx: Transaction) -> dict[RequestState, int]:
+    """Count requests; every state has a number."""
+    found = _by(tx, _REQUEST.state)
+    return {state: found.get(state, 0) for state in RequestState}
+
+
+def troubled(tx: Transaction) -> int:
+    """Count the requests that need a person (unreadable, or broken on our side) among the newest ones."""
+    newest = select(_REQUEST.state).order_by(_REQUEST.id.desc()).limit(RECENT).subquery()
+    states = (RequestState.UNREADABLE, RequestState.BROKEN)
+    return tx.scalar(select(func.count()).select_from(newest).where(newest.c.state.in_(states))) or 0
 
 
 def funnel(tx: Transaction, since: datetime | None = None, *, mapping: str = "") -> Funnel:

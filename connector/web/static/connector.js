@@ -1,0 +1,84 @@
+// What the pages need of a script: times in the viewer's own zone, fresh rows, copying. Without it they work too.
+"use strict";
+(() => {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+
+  function localTimes(root) {
+    const today = new Date().toDateString();
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      const form = time.closest(".bubble-end") ? short : at.toDateString() === today ? clock : day;
+      time.textContent = form.format(at);
+      time.title = `${exact.format(at)} · ${time.dateTime}`;
+    }
+  }
+
+  function prepare(root) {
+    localTimes(root);
+    for (const button of root.querySelectorAll("button.copy")) button.hidden = !navigator.clipboard;
+  }
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button.copy");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit]")) event.target.form.submit();
+  });
+
+  const main = document.getElementById("main");
+  const state = document.getElementById("live-state");
+  let seen = null;
+
+  // Never pull the page from under somebody who is using it.
+  function busy() {
+    const selected = window.getSelection();
+    const inside = document.activeElement !== main && main.contains(document.activeElement);
+    return document.hidden || inside || (selected && !selected.isCollapsed) || main.querySelector("details[open]");
+  }
+
+  async function refresh() {
+    if (busy()) return;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const next = page.getElementById("main");
+      if (!next || busy()) return;
+      if (seen !== null && next.innerHTML !== seen) {
+        const known = new Set(Array.from(main.querySelectorAll(".row-link"), (link) => link.href));
+        main.replaceChildren(...next.cloneNode(true).childNodes);
+        prepare(main);
+        for (const link of main.querySelectorAll(".row-link")) {
+          if (!known.has(link.href)) link.closest("tr").classList.add("fresh");
+        }
+      }
+      seen = next.innerHTML;
+      state.textContent = "Live";
+    } catch (error) {
+      state.textContent = error.message === "401" ? "The token has changed: open the printed address again." : "The connector does not answer; this is how it stood.";
+    }
+  }
+
+  document.documentElement.classList.add("scripted");
+  const name = document.getElementById("zone");
+  if (name && zone) name.textContent = `your own zone, ${zone.replaceAll("_", " ")}`;
+  prepare(document);
+  if (main && main.dataset.refresh) {
+    seen = null;
+    refresh();
+    setInterval(refresh, Number(main.dataset.refresh) * 1000);
+  }
+})();
