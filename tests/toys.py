@@ -126,14 +126,17 @@ LINE = Adapter(
 )
 
 
+ANY = Adapter(name="toyany", title="Toy of any event", settings=ShopSettings, receiver=lambda settings: Door())
+
+
 class ToyRegistry(Registry):
     """Knows the toys, and whatever is installed."""
 
     def get(self, name: str) -> Adapter:
-        return {"toyshop": SHOP, "toyline": LINE}.get(name) or super().get(name)
+        return {"toyshop": SHOP, "toyline": LINE, "toyany": ANY}.get(name) or super().get(name)
 
     def names(self) -> list[str]:
-        return ["toyline", "toyshop"]
+        return ["toyany", "toyline", "toyshop"]
 
 
 RECIPE = """\

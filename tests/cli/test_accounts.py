@@ -177,7 +177,10 @@ def test_lists_tell_what_is_in_use(run: Run, wiring: Wiring) -> None:
 
 
 def test_an_empty_list_says_how_to_begin(run: Run) -> None:
-    assert "connector accounts add ADAPTER --name NAME (adapters: toyline, toyshop)" in run(accounts, "list").stdout
+    assert (
+        "connector accounts add ADAPTER --name NAME (adapters: toyany, toyline, toyshop)"
+        in run(accounts, "list").stdout
+    )
 
 
 @pytest.mark.usefixtures("_shop")

@@ -89,6 +89,13 @@ def test_an_adapter_that_is_not_installed_is_a_fault(store: Store) -> None:
     assert faults[0].startswith("when.adapter: There is no adapter 'toyshp'")
 
 
+def test_an_adapter_that_declares_no_topics_takes_any_event_and_any_field(store: Store) -> None:
+    source = RECIPE.replace("toyshop", "toyany").replace("order.paid", "bike.repaired")
+    source = source.replace("{{ name }}", "{{ bike.name }}") + '[timing]\ncancel_when = ["bike.sold"]\n'
+    assert _faults(store, source) == []
+    assert _faults(store, source.replace("order_paid", "unheard_of")) != []
+
+
 def test_publishing_keeps_the_text_the_note_and_the_shapes_of_its_templates(store: Store) -> None:
     publish.save(store, NAME, RECIPE)
     assert publish.publish(store, REGISTRY, NAME, note="first") == publish.Published(1, is_new=True)
