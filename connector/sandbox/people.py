@@ -79,13 +79,13 @@ NAMES = (
     ("Ólafur", "Þórðarson"), ("Anne-Sophie", "L'Hôpital"), ("प्रिया", "शर्मा"), ("지우", "김"), ("Ἑλένη", "Παπαδοπούλου"),
     ("שירה", "כהן"), ("Thandiwe", "Nkosi"), ("Jo 👩‍🍳", "Baker"), ("X", "Æ"), ("Ada", "Lovelace"),
     ("Jean-Baptiste Emmanuel Maximilien", "de La Rochefoucauld-Montbel"), ("bobby", "tables'); --"),
-    ("{{ name }}", "{% raw %}"), ("  Trim ", " Me "),
+    ("{% if %}", "$& {name} %s"), ("  Trim ", " Me "),
 )  # fmt: skip
 """First and last names, as buyers type them."""
 
 UNUSABLE = (
-    None, "", "+291****0123", "12345", "0000000000", "CALL ME", "+1 (555) 555-5555", "-", "n/a", "+999 123 456 789",
-    "+1 555 0100", "11111",
+    None, "", "+291****0123", "123", "0000000000", "CALL ME", "+1 (555) 555-5555", "-", "n/a", "+999 123 456 789",
+    "+1 555 0100", "99",
 )  # fmt: skip
 """What stands where a phone number should: nothing, masked, cut, invented."""
 

@@ -35,7 +35,7 @@ class Tally:
     unusable: int = 0
     """No phone number that can be reached."""
     test: int = 0
-    """Test orders, which the shipped recipes leave out."""
+    """Of the usable ones, those about test orders, which the shipped recipes leave out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +53,18 @@ class Posted:
     statuses: Mapping[int, int]
     """Every answer by its status; 0: none."""
     expected_messages: int
-    """Genuine posts about orders that can be reached and are no tests.
+    """Genuine posts about orders that can be reached.
 
-    One message each, where one recipe speaks of each topic and no topic of the mix calls off another's.
+    One message each, where one recipe speaks of each topic, no topic of the mix calls off another's, and
+    none of the orders is a test (``by_topic`` counts those).
     """
     expected_skips: int
-    """The other genuine posts."""
+    """Genuine posts about orders that cannot be reached."""
     by_topic: Mapping[str, Tally]
     usable: Sequence[str] = field(repr=False)
-    """Names of orders that lead to messages."""
-    skipped: Sequence[str] = field(repr=False)
-    """Names of the others."""
+    """Names of orders that can be reached."""
+    unusable: Sequence[str] = field(repr=False)
+    """Names of orders that cannot."""
     forged: Sequence[str] = field(repr=False)
     """Names that only forged posts bear: none of them may ever appear."""
     seconds: float
@@ -79,7 +80,7 @@ class Posted:
     def as_json(self) -> dict[str, Any]:
         """Return it for a program to read, without the lists of names."""
         document = asdict(self) | {"ok": self.ok}
-        return {name: value for name, value in document.items() if name not in ("usable", "skipped", "forged")}
+        return {name: value for name, value in document.items() if name not in ("usable", "unusable", "forged")}
 
 
 def post(
@@ -189,8 +190,8 @@ class _Run:
     def report(self, seconds: float) -> Posted:
         """Put the counts together."""
         genuine = [delivery for lane in self._lanes for delivery in lane if delivery.kind is Kind.GENUINE]
-        reachable = [delivery for delivery in genuine if _word(delivery) == "usable"]
-        others = [delivery for delivery in genuine if _word(delivery) != "usable"]
+        reachable = [delivery for delivery in genuine if delivery.order.usable]
+        others = [delivery for delivery in genuine if not delivery.order.usable]
         forged = [delivery for lane in self._lanes for delivery in lane if delivery.kind is Kind.FORGED]
         return Posted(
             total=sum(map(len, self._lanes)),
@@ -203,21 +204,19 @@ class _Run:
             expected_skips=len(others),
             by_topic=_by_topic(genuine),
             usable=_names(reachable),
-            skipped=_names(others),
+            unusable=_names(others),
             forged=_names(forged),
             seconds=round(seconds, 3),
             latency_ms={f"p{share}": _percentile(self._latencies, share) for share in (50, 95, 99)},
         )
 
 
-def _word(delivery: Delivery) -> str:
-    if not delivery.order.usable:
-        return "unusable"
-    return "test" if delivery.order.payload["test"] else "usable"
-
-
 def _by_topic(genuine: Sequence[Delivery]) -> dict[str, Tally]:
-    counts = Counter((delivery.topic, _word(delivery)) for delivery in genuine)
+    counts: Counter[tuple[str, str]] = Counter()
+    for delivery in genuine:
+        order = delivery.order
+        counts[delivery.topic, "usable" if order.usable else "unusable"] += 1
+        counts[delivery.topic, "test"] += order.usable and order.payload["test"]
     return {
         topic: Tally(**{word: counts[topic, word] for word in ("usable", "unusable", "test")})
         for topic in dict.fromkeys(delivery.topic for delivery in genuine)

@@ -81,10 +81,10 @@ def test_the_same_seed_gives_the_same_orders(seed: int) -> None:
 
 @pytest.mark.parametrize("text", UNUSABLE)
 def test_what_is_meant_to_be_unusable_is_so_in_every_country(text: str | None) -> None:
-    for region in REGIONS:
-        address = {"country_code": region.code, "phone": text}
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        address = {"country_code": region, "phone": text}
         payload = {"phone": text, "customer": None, "shipping_address": address, "billing_address": None}
-        assert found_phones(payload) == []
+        assert found_phones(payload) == [], region
 
 
 @pytest.mark.parametrize("region", REGIONS, ids=lambda region: region.code)
