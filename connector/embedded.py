@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from connector.errors import ConfigurationError
-from connector.queue import Bell, shut_down
 
 LONGEST_SOCKET_PATH = 100
 START_SECONDS = 10.0
@@ -39,6 +38,8 @@ def url(data: Path) -> str:
 
 def is_up(data: Path) -> bool:
     """Tell whether the embedded server answers."""
+    from connector.queue import Bell
+
     return Bell(url(data)).ping()
 
 
@@ -78,6 +79,8 @@ def _end_with_parent() -> None:
 
 def stop(data: Path) -> None:
     """Ask the embedded server to write its file and end."""
+    from connector.queue import shut_down
+
     shut_down(url(data))
 
 

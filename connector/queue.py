@@ -22,6 +22,8 @@ from rq import Queue as RqQueue
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from connector.log import get
+
 NAME = "connector"
 JOB_SECONDS = 600
 """Far above a drain's own slice; only a job that hangs meets it."""
@@ -33,7 +35,7 @@ KEEP_FAILED_SECONDS = 7 * 24 * 3600
 stopping = threading.Event()
 """Set when this process was told to stop; drains look at it and come to an end."""
 
-_log = logging.getLogger(__name__)
+_log = get(__name__)
 
 
 class Bell:
@@ -60,7 +62,7 @@ class Bell:
                 )
         except RedisError as error:
             self._deaf_until = time.monotonic() + DEAF_SECONDS
-            _log.warning("bell.unheard %s", type(error).__name__)
+            _log.warning("bell.unheard", words=type(error).__name__)
             return False
         return True
 

@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from connector import embedded
 from connector.contract import Adapter, Channel, Receiver
@@ -15,12 +16,14 @@ from connector.flow import accounts
 from connector.http import Http
 from connector.log import get
 from connector.model import Account, AccountId
-from connector.queue import Bell
 from connector.registry import Registry
 from connector.security.vault import Vault
 from connector.settings import Settings
 from connector.store import Store
 from connector.store.accounts import AccountRow
+
+if TYPE_CHECKING:
+    from connector.queue import Bell
 
 FRESH_SECONDS = 1.0
 HASTE_SECONDS = 0.05
@@ -133,13 +136,19 @@ class Wiring:
         self.registry = Registry()
         self.directory = Directory(self.store, self.registry, self.vault)
         self.redis_url = settings.redis_url or embedded.url(settings.data)
-        self.queue = Bell(self.redis_url)
         self._channels: dict[AccountId, tuple[Account, Channel, int]] = {}
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Wiring:
         """Build everything from the settings. Raises ConfigurationError."""
         return cls(settings)
+
+    @cached_property
+    def queue(self) -> Bell:
+        """The bell; made when it is first needed, since most commands need none and redis is slow to import."""
+        from connector.queue import Bell
+
+        return Bell(self.redis_url)
 
     def channel(self, id_: AccountId) -> tuple[Account, Channel, int] | None:
         """Return an account, its channel and how many threads suit it; None where it cannot send."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from connector.contract import Adapter, Finding, Visit, is_loopback
@@ -11,8 +12,10 @@ from connector.errors import ConfigurationError, ConnectorError, RemoteError
 from connector.flow.accounts import Registry
 from connector.http import Http
 from connector.model import Account, now
-from connector.queue import Bell
 from connector.store import Store, accounts
+
+if TYPE_CHECKING:
+    from connector.queue import Bell
 
 MAX_SKEW = 60.0
 """Seconds that this machine's clock may be off: signatures and tokens are refused far beyond it."""

@@ -100,7 +100,7 @@ class _Stage:
         self.console.print(Text.assemble(("  $ connector ", "dim"), " ".join(words)), soft_wrap=True)
         done = subprocess.run(  # noqa: S603 - ourselves
             [sys.executable, "-m", "connector", *words],
-            env=self.environ | (hidden or {}),
+            env={**self.environ, **(hidden or {})},
             capture_output=True,
             text=True,
             check=False,

@@ -57,13 +57,16 @@ class Store:
             raise ConfigurationError("DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://")
         self._lock = threading.Lock()
         self._lock_file: IO[bytes] | None = None
-        options: dict[str, Any] = {"json_serializer": _dumps, "pool_size": pool_size, "max_overflow": 32}
+        options: dict[str, Any] = {
+            "json_serializer": _dumps,
+            "pool_size": pool_size,
+            "max_overflow": 32,
+            "hide_parameters": True,  # they are people's names and numbers, and errors end in the log
+        }
         if self.is_sqlite:
             path = parsed.database or ""
             if not path or path == ":memory:":
-                raise ConfigurationError(
-                    "DATABASE_URL must name a file: several processes share the database."
-                )
+                raise ConfigurationError("DATABASE_URL must name a file: several processes share the database.")
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._lock_path = Path(path + ".lock")
             options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}

@@ -6,7 +6,9 @@ from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
@@ -24,6 +26,13 @@ def test_migrations_go_up_and_down_and_up_again(database_url: str) -> None:
         assert set(inspect(store.engine).get_table_names()) <= {"alembic_version"}
         assert migrate.upgrade(store) == migrate.newest()
         assert migrate.upgrade(store) == migrate.newest()
+
+
+def test_the_newest_revision_is_the_head_of_the_folder() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.FOLDER))
+
+    assert migrate.newest() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_migrations_end_in_the_tables_of_the_schema(store: Store) -> None:
