@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from connector.mapping.recipient import mask
 from connector.model import (
     AccountId,
     Category,
@@ -49,8 +50,9 @@ TEMPLATE = Template(
         Part(kind="button", text="View order → https://shop.example/{{url}}", prefix="button.0"),
     ),
 )
+BODY = b'{"phone":"+49 (170) 123-4567"}'
 SLOTS = {"header.text": "#1001", "body.1": "Zoë", "body.2": "€ 59,90", "button.0.url": "orders/1001"}
-STEPS = [["conditions", True, "none to meet"], ["recipient", True, f"{PHONE}, from phone"]]
+STEPS = [["conditions", True, "none to meet"], ["recipient", True, f"{mask(PHONE)} from phone."]]
 
 
 def id_at(at: datetime) -> str:
@@ -117,7 +119,7 @@ class Scene:
         """Store an event, with the request that brought it."""
         id_, number = id_at(at), next(self._numbers)
         subject = subject or f"order:{5500000 + number}"
-        request_id = request_id or self.request(at=at, topic=type_.replace("order.", "orders/"))
+        request_id = request_id or self.request(at=at, topic=type_.replace("order.", "orders/"), body=BODY)
         values = {
             "id": id_,
             "account_id": SHOP,

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from connector.errors import ConfigurationError
+from connector.flow.decide import REPLAY
 from connector.model import RequestId
 from connector.store import Store, Transaction, find, look, requeue
 from connector.store.views import EventFilter, MessageFilter
@@ -113,7 +114,7 @@ def survey(store: Store, selection: Selection, source: Source = Source.REQUEST) 
 
 def run(store: Store, plan: Survey) -> int:
     """Put the surveyed requests back into the inbox and return how many; the bell is the caller's to ring."""
-    words = requeue.REPLAN if plan.source is Source.MAPPING else ""
+    words = REPLAY if plan.source is Source.MAPPING else ""
     done = 0
     for start in range(0, plan.requests, CHUNK):
         with store.write() as tx:

@@ -17,6 +17,10 @@ MOST = 40
 """So many things of each kind at most; the newest."""
 RECENT = 20_000
 """Searches that no index serves look at so many of the newest rows."""
+CANDIDATES = 400
+"""Skipped events whose bytes are read in search of a phone."""
+NATIONAL = 8
+"""So many last digits make a phone, however its beginning was written."""
 LONGEST = 200
 """Characters of a term; more is nobody's order."""
 SUBJECTS = ("order", "draft_order", "checkout", "customer", "fulfillment", "refund")
@@ -166,7 +170,7 @@ def _by_phone(tx: Transaction, term: str) -> _Hits | None:
     if not (forms := phones(term)):
         return None
     messages = select(_MESSAGE.id).where(_MESSAGE.recipient.in_(forms)).order_by(_MESSAGE.id.desc())
-    return _Hits(messages=_column(tx, messages), events=_skipped_with(tx, forms[0]))
+    return _Hits(messages=_column(tx, messages), events=_skipped_for(tx, forms[1]))
 
 
 def _by_national_phone(tx: Transaction, term: str) -> _Hits | None:
@@ -179,16 +183,32 @@ def _by_national_phone(tx: Transaction, term: str) -> _Hits | None:
     return _Hits(messages=_column(tx, ends))
 
 
-def _skipped_with(tx: Transaction, phone: str) -> list[str]:
-    """Events that were skipped after the phone had been read: their trace names it."""
+def _skipped_for(tx: Transaction, digits: str) -> list[str]:
+    """Return skipped events whose request names this phone.
+
+    A trace shows only the last two digits of the phone that was read. They choose the candidates; the
+    stored bytes decide, compared without the signs that people write between digits.
+    """
     recent = (
-        select(_DECISION.event_id, cast(_DECISION.steps, Text).label("told"))
+        select(_DECISION.id, _DECISION.event_id, cast(_DECISION.steps, Text).label("told"))
         .where(_DECISION.verdict == "skip")
         .order_by(_DECISION.id.desc())
         .limit(RECENT)
         .subquery()
     )
-    return _column(tx, select(recent.c.event_id).where(recent.c.told.contains(phone, autoescape=True)))
+    query = (
+        select(_EVENT.id, _REQUEST.body)
+        .join(recent, recent.c.event_id == _EVENT.id)
+        .join(schema.request, _REQUEST.id == _EVENT.request_id)
+        .where(recent.c.told.contains(f"•{digits[-2:]}"))
+        .order_by(recent.c.id.desc())
+        .limit(CANDIDATES)
+    )
+    wanted = digits[-NATIONAL:].encode()
+    return [row.id for row in tx.execute(query) if wanted in _SIGNS.sub(b"", row.body)][:MOST]
+
+
+_SIGNS = re.compile(rb"[\s().\-/]")
 
 
 _SEARCHES: tuple[tuple[str, Callable[[Transaction, str], _Hits | None]], ...] = (

@@ -15,8 +15,6 @@ from connector.store.engine import Transaction
 from connector.store.inbox import RequestState
 from connector.store.schema import decision, event, inbound, message, request
 
-REPLAN = "replay:mapping"
-"""In a request's words: events that are known already are planned once more."""
 CHUNK = 500
 """Ids in one statement."""
 

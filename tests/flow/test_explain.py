@@ -35,7 +35,7 @@ def test_a_read_message_is_told_from_the_webhook_to_the_receipt(scene: Scene) ->
         "orders/paid came from main-store, delivery webhook-17 (request 1)",
         "Mapping order_paid, version 3: send",
         "conditions: none to meet",
-        "recipient: ••• 4567, from phone",
+        "recipient: +••••••••••67 from phone.",
         f"Message {id_} to ••• 4567: template order_paid (en, utility)",
         "Attempt 1: the channel took it over",
         "Receipt: sent",

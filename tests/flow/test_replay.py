@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from connector.errors import ConfigurationError
+from connector.flow.decide import REPLAY
 from connector.flow.replay import Selection, Source, run, survey
 from connector.model import now
 from connector.store import Store, inbox
 from connector.store.inbox import RequestState
-from connector.store.requeue import REPLAN
 from tests.scene import CHANNEL, START, Scene
 
 _COLUMNS = "account_id, delivery_key, topic, method, headers, body, received_at, state, words, tries"
@@ -70,7 +70,7 @@ def test_a_replay_from_the_mapping_tells_the_decider_so(scene: Scene) -> None:
     assert run(scene.store, survey(scene.store, Selection(term="#5"), Source.MAPPING)) == 1
     with scene.store.write() as tx:
         (leased,) = inbox.lease(tx, "me", 10, 60)
-    assert leased.words == REPLAN
+    assert leased.words == REPLAY
 
 
 def test_only_what_could_not_be_read_is_taken_where_that_was_asked_for(scene: Scene) -> None:
