@@ -253,7 +253,9 @@ def _decision(told: DecisionRow) -> Iterator[Line]:
         mark = Tone.OK if step.ok else Tone.SKIP
         yield Line(at=told.at, tone=mark, words=f"{step.name}: {step.words}", depth=1)
     if tone is Tone.SKIP:
-        yield Line(at=told.at, tone=tone, words=f"Nothing was sent ({_plain(told.reason)}). {told.words}", depth=1)
+        why = told.words if not told.steps or told.words not in told.steps[-1].words else ""
+        words = f"Nothing was sent ({_plain(told.reason)}). {why}".strip()
+        yield Line(at=told.at, tone=tone, words=words, depth=1)
 
 
 def _life(file: MessageFile, of: EventRow | None) -> list[Line]:

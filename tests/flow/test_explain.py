@@ -57,6 +57,12 @@ def test_a_skipped_order_is_grey_and_says_which_step_stopped_it(scene: Scene) ->
     assert not any(line.tone is Tone.FAIL for line in story.lines)
 
 
+def test_what_the_last_step_said_is_not_said_again(scene: Scene) -> None:
+    scene.skip(scene.event(), reason="already_said", words="It has spoken.", steps=[["once", False, "It has spoken."]])
+    (story,) = explain(scene.store, "1001")
+    assert [line.words for line in story.lines[-2:]] == ["once: It has spoken.", "Nothing was sent (already said)."]
+
+
 def test_an_event_that_no_mapping_listens_to_says_so(scene: Scene) -> None:
     scene.event(type_="order.updated")
     (story,) = explain(scene.store, "1001")
