@@ -13,7 +13,8 @@ import click
 from connector.errors import ConfigurationError
 from connector.registry import GROUP, NAME, PACKAGE, Registry
 
-TEMPLATES = "connector.testing"
+TEMPLATES = ("testing", "scaffold")
+"""Below the package; connector.testing itself is not imported, since it needs pytest, which a service lacks."""
 SECRET = "fixture-secret-77c1"  # noqa: S105 - of the made-up account in the fixture
 LAYOUT = {
     "__init__.py": "init.py",
@@ -101,7 +102,7 @@ def write(name: str, package: str, folder: Path) -> None:
 
 
 def _template(name: str) -> Template:
-    file = files(TEMPLATES) / "scaffold" / f"{name}.tmpl"
+    file = files("connector").joinpath(*TEMPLATES, f"{name}.tmpl")
     return Template(file.read_text(encoding="utf-8"))
 
 

@@ -51,6 +51,15 @@ def test_a_folder_of_the_house_passes_the_contract_as_it_is(adapters: Path) -> N
     run(adapters.parent, "ruff", "check", "--no-cache", "--config", str(HOUSE / "pyproject.toml"), ".")
 
 
+def test_it_needs_nothing_that_only_tests_need(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules.update(pytest=None, hypothesis=None);"
+        f"from connector.cli.new_adapter import new_adapter; new_adapter(['acme', '--path', {str(tmp_path)!r}])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert (tmp_path / "connector_acme" / "adapter.py").is_file()
+
+
 def test_its_types_are_strict(tmp_path: Path) -> None:
     begin("acme", tmp_path)
     command = ["mypy", "--strict", "--no-incremental", "--config-file", str(HOUSE / "pyproject.toml")]
