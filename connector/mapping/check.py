@@ -63,18 +63,19 @@ class _Declared:
 
     def refuse(self, path: tuple[str, ...]) -> str:
         """Say which name of the path is not declared, or return ``""``."""
-        for length in range(1, len(path) + 1):
-            part = path[:length]
-            if part in self.inner:
+        part: tuple[str, ...] = ()
+        for name in path:
+            inside = (*part, name)
+            if inside in self.inner or inside in self.kinds:
+                part = inside
+            elif part and name in _SHORTCUTS:
                 continue
-            if part not in self.kinds:
-                if part[-1] in _SHORTCUTS and length > 1:
-                    continue
-                return self._words(part)
-            if self.kinds[part] in ("object", "list", "money"):
+            elif part in self.inner or not part:
+                return self._words(inside)
+            elif self.kinds[part] in ("object", "list", "money"):
                 return ""  # nothing is said about what is inside
-            if length < len(path) and path[length] not in _SHORTCUTS:
-                return f"{'.'.join(part)} is a {self.kinds[part]}, and has no {path[length]!r} inside"
+            else:
+                return f"{'.'.join(part)} is a {self.kinds[part]}, and has no {name!r} inside"
         return ""
 
     def _words(self, part: tuple[str, ...]) -> str:

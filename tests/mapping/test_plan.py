@@ -1,0 +1,231 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connector.model import AccountId, Category, Reason, Send, Slot, Template
+from tests.mapping.examples import NOON, ORDER, SOURCE, TEMPLATE, decide, mapping, skipped
+
+MARKETING = replace(TEMPLATE, category=Category.MARKETING)
+
+
+def test_a_paid_order_becomes_a_message_step_by_step() -> None:
+    decision = decide()
+    assert decision.verdict == Send(
+        channel=AccountId("channel-1"),
+        recipient="+4930901820",
+        template="order_paid",
+        language="en",
+        category=Category.UTILITY,
+        slots={
+            "body.1": "Ann",
+            "body.2": "#1001",
+            "body.3": "1.234,50 €",
+            "button.0.url": "12/orders/ab?key=1",
+        },
+        not_before=NOON,
+        expires_at=None,
+    )
+    assert (decision.mapping, decision.version) == ("shopify/order_paid", 3)
+    assert [(step.name, step.ok) for step in decision.steps] == [
+        (name, True)
+        for name in (
+            "conditions", "timing", "recipient", "channel", "template", "agreement",
+            "slot body.1", "slot body.2", "slot body.3", "slot button.0.url",
+        )
+    ]  # fmt: skip
+    words = {step.name: step.words for step in decision.steps}
+    assert words["recipient"] == "+••••••••20 from customer.phone."
+    assert words["template"] == "order_paid in en; formats of de_DE"
+
+
+def test_the_same_situation_gives_the_same_decision() -> None:
+    assert decide() == decide()
+
+
+def test_a_decision_does_not_print_personal_data() -> None:
+    assert not {"Ann", "+4930901820"} & set(repr(decide()).replace("'", " ").split())
+
+
+def test_delay_and_expiry_count_from_the_event() -> None:
+    timing = SOURCE + '[timing]\ndelay = "10m"\nexpires = "12h"\ncancel_when = ["order.cancelled"]\nrestart = true\n'
+    verdict = decide(mapping(timing)).verdict
+    assert isinstance(verdict, Send)
+    assert verdict.not_before == NOON + timedelta(minutes=10)
+    assert verdict.expires_at == NOON + timedelta(hours=12, minutes=10)
+    assert (verdict.cancel_when, verdict.restart) == (("order.cancelled",), True)
+
+
+def test_an_order_paid_twenty_hours_ago_is_not_announced() -> None:
+    late = mapping(SOURCE + '[timing]\nexpires = "12h"\n')
+    skip = skipped(decide(late, now=NOON + timedelta(hours=20)))
+    assert skip.reason is Reason.TOO_LATE
+    assert skip.words.endswith("which is 8 h ago.")
+    assert isinstance(decide(late, now=NOON + timedelta(hours=12)).verdict, Send)
+
+
+def test_an_event_that_came_first_cancels() -> None:
+    of = mapping(SOURCE + '[timing]\ncancel_when = ["checkout.deleted", "order.cancelled"]\n')
+    skip = skipped(decide(of, seen={"order.paid", "order.cancelled"}))
+    assert (skip.reason, skip.words) == (Reason.OVERTAKEN, "order.cancelled came first.")
+
+
+@pytest.mark.parametrize(
+    ("given", "category", "resends"),
+    [("", Category.UTILITY, True), ("", Category.AUTHENTICATION, True), ("", Category.MARKETING, False),
+     ("resend", Category.MARKETING, True), ("give_up", Category.UTILITY, False)],
+)  # fmt: skip
+def test_a_doubt_is_resolved_by_category_unless_the_mapping_says(given: str, category: Category, resends: bool) -> None:
+    source = SOURCE.replace("[template]", 'agreement = ["agrees"]\n[template]')
+    source += f'[timing]\nin_doubt = "{given}"\n' if given else ""
+    verdict = decide(
+        mapping(source), ORDER | {"agrees": True}, templates=(replace(TEMPLATE, category=category),)
+    ).verdict
+    assert isinstance(verdict, Send)
+    assert verdict.resend_in_doubt is resends
+
+
+def test_a_condition_that_does_not_hold_says_what_stands_there() -> None:
+    source = SOURCE + '[when.conditions]\nfield = "financial_status"\noperator = "is"\nvalue = "paid"\n'
+    skip = skipped(decide(mapping(source), ORDER | {"financial_status": "pending"}))
+    assert (skip.reason, skip.words) == (Reason.CONDITION, "financial_status is 'pending', wanted 'paid'")
+    assert isinstance(decide(mapping(source)).verdict, Send)
+
+
+def test_other_events_and_other_accounts_are_no_business_of_it() -> None:
+    assert "the event is order.created" in skipped(decide(type="order.created")).words
+    only = mapping(SOURCE.replace("[to]", 'accounts = ["other"]\n[to]'))
+    assert "the account is main-store, wanted other" in skipped(decide(only)).words
+
+
+def test_no_account_that_can_send_is_a_reason() -> None:
+    assert skipped(decide(channel=None)).reason is Reason.NO_CHANNEL
+
+
+@pytest.mark.parametrize(
+    ("phone", "reason"),
+    [(None, Reason.NO_RECIPIENT), ("+291****0123", Reason.MASKED_PHONE), ("12", Reason.INVALID_PHONE)],
+)
+def test_an_order_without_a_usable_phone_is_skipped_with_its_reason(phone: Any, reason: Reason) -> None:
+    assert skipped(decide(None, ORDER | {"customer": None, "phone": phone})).reason is reason
+
+
+@pytest.mark.parametrize(
+    "gone", [{"customer": None}, {"customer": {}}, {"shipping_address": None}, {"shipping_address": ""}]
+)
+def test_null_customers_and_addresses_do_no_harm(gone: dict[str, Any]) -> None:
+    assert isinstance(decide(None, ORDER | {"phone": "+4930901820"} | gone).verdict, Send)
+
+
+class TestTemplate:
+    """What became of the template since."""
+
+    def test_one_that_is_not_there_is_a_reason(self) -> None:
+        assert skipped(decide(templates=())).reason is Reason.NO_TEMPLATE
+
+    @pytest.mark.parametrize("status", ["rejected", "disabled", "pending", "deleted"])
+    def test_one_that_is_not_approved_stops(self, status: str) -> None:
+        skip = skipped(decide(templates=(replace(TEMPLATE, status=status, reason="spam"),)))
+        assert skip.reason is Reason.TEMPLATE_NOT_APPROVED
+        assert f"is {status} (spam)" in skip.words
+
+    def test_a_paused_one_still_plans_and_says_that_the_message_waits(self) -> None:
+        decision = decide(templates=(replace(TEMPLATE, status="paused"),))
+        assert isinstance(decision.verdict, Send)
+        assert "paused" in next(step.words for step in decision.steps if step.name == "template")
+
+    def test_one_edited_after_publishing_stops_where_the_slots_no_longer_fit(self) -> None:
+        edited = replace(TEMPLATE, slots=(*TEMPLATE.slots, Slot(key="body.4")))
+        published = {("order_paid", "en"): TEMPLATE.fingerprint}
+        skip = skipped(decide(templates=(edited,), fingerprints=published))
+        assert skip.reason is Reason.TEMPLATE_CHANGED
+        assert "slots.body.4: is missing" in skip.words
+
+    def test_one_edited_so_that_the_slots_still_fit_is_used(self) -> None:
+        edited = replace(TEMPLATE, slots=(*TEMPLATE.slots, Slot(key="header.text", required=False)))
+        published = {("order_paid", "en"): TEMPLATE.fingerprint}
+        assert isinstance(decide(templates=(edited,), fingerprints=published).verdict, Send)
+
+    def test_one_that_never_fitted_is_a_fault_of_the_mapping(self) -> None:
+        fewer = replace(TEMPLATE, slots=TEMPLATE.slots[1:])
+        for fingerprints in ({}, {("order_paid", "en"): fewer.fingerprint}):
+            skip = skipped(decide(templates=(fewer,), fingerprints=fingerprints))
+            assert skip.reason is Reason.SLOT_FAULT
+            assert "slots.body.1: the approved template has no such slot" in skip.words
+
+    def test_its_language_follows_the_contact(self) -> None:
+        table = '{ choose = "{{ customer_locale }}", map = { de = "de" }, default = "en" }'
+        german = replace(TEMPLATE, language="de")
+        verdict = decide(mapping(language=table), templates=(TEMPLATE, german)).verdict
+        assert isinstance(verdict, Send)
+        assert verdict.language == "de"
+        assert skipped(decide(mapping(language=table))).words == "The channel has no template order_paid in de."
+        nobody = decide(mapping(language=table), ORDER | {"customer_locale": None})
+        assert isinstance(nobody.verdict, Send)
+
+
+class TestAgreement:
+    """Marketing without agreement."""
+
+    AGREES = SOURCE.replace("[template]", 'agreement = ["buyer_accepts_sms_marketing", "customer.agrees"]\n[template]')
+
+    def test_marketing_leaves_with_the_buyers_agreement_which_is_named(self) -> None:
+        decision = decide(mapping(self.AGREES), ORDER | {"buyer_accepts_sms_marketing": True}, templates=(MARKETING,))
+        assert isinstance(decision.verdict, Send)
+        step = next(step for step in decision.steps if step.name == "agreement")
+        assert step.words == "buyer_accepts_sms_marketing says that the buyer agreed to marketing"
+
+    @pytest.mark.parametrize("value", [False, None, "", "no", "unsubscribed"])
+    def test_marketing_stays_without_it(self, value: Any) -> None:
+        payload = ORDER | {"buyer_accepts_sms_marketing": value}
+        assert skipped(decide(mapping(self.AGREES), payload, templates=(MARKETING,))).reason is Reason.NO_AGREEMENT
+
+    def test_a_template_that_became_marketing_stops_a_mapping_without_agreement(self) -> None:
+        assert skipped(decide(templates=(MARKETING,))).reason is Reason.NO_AGREEMENT
+
+
+class TestSlots:
+    """What the slots print."""
+
+    def test_a_blank_slot_stops_and_names_what_was_missing(self) -> None:
+        skip = skipped(
+            decide(mapping(body_1='"Hello {{ customer.first_name }}!"'), ORDER | {"customer": {"phone": "+4930901820"}})
+        )
+        assert (skip.reason, skip.words) == (Reason.BLANK_SLOT, "body.1: customer.first_name is missing.")
+
+    def test_a_value_that_cannot_be_used_is_a_fault_with_its_path(self) -> None:
+        skip = skipped(decide(None, ORDER | {"total_price_set": "free"}))
+        assert skip.reason is Reason.SLOT_FAULT
+        assert skip.words.startswith("slots.body.3: total_price_set | money: money needs")
+
+    def test_what_was_remembered_stands_under_its_own_name(self) -> None:
+        verdict = decide(mapping(body_2='"{{ order.name }}"'), remembered={"order": {"name": "#77"}}).verdict
+        assert isinstance(verdict, Send)
+        assert verdict.slots["body.2"] == "#77"
+        assert skipped(decide(mapping(body_2='"{{ order.name }}"'))).reason is Reason.BLANK_SLOT
+
+    def test_account_and_event_are_always_there(self) -> None:
+        event = "{{ event.type }} {{ event.label }} {{ event.occurred_at | date: 'short' }}"
+        source = f'"{{{{ account.name }}}} {{{{ account.country }}}} {event}"'
+        verdict = decide(mapping(body_2=source), ORDER | {"account": "mine", "event": "mine"}).verdict
+        assert isinstance(verdict, Send)
+        assert verdict.slots["body.2"] == "main-store US order.paid #1001 22.11.26"
+
+
+def test_a_moment_at_the_end_of_time_does_no_harm() -> None:
+    of = mapping(SOURCE + '[timing]\ndelay = "365d"\nexpires = "365d"\n')
+    verdict = decide(of, occurred_at=datetime.max.replace(tzinfo=UTC)).verdict
+    assert isinstance(verdict, Send)
+    assert verdict.not_before == verdict.expires_at == datetime.max.replace(tzinfo=UTC)
+
+
+def test_a_template_of_another_shape_is_looked_up_by_name_and_language() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def finder(name: str, language: str) -> Template | None:
+        asked.append((name, language))
+        return None
+
+    decide(template=finder)
+    assert asked == [("order_paid", "en")]
