@@ -73,7 +73,10 @@ class Receiver(ABC):
 
     @abstractmethod
     def verify(self, request: Request) -> Verified:
-        """Prove the sender over the raw bytes, in constant time. Raises SignatureError; never parses."""
+        """Prove the sender over the raw bytes, in constant time. Raises SignatureError; never parses.
+
+        What is returned is stored: a header that holds the secret itself is left out of it.
+        """
 
     @abstractmethod
     def key(self, request: Verified) -> str:
@@ -220,7 +223,7 @@ class SecretField(fields.Field[Any]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         values = value if isinstance(value, list | tuple) else [value]
         texts = [item.reveal() if isinstance(item, Secret) else item for item in values]
-        if not all(isinstance(text, str) and text.strip() for text in texts):
+        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
             raise ValidationError("must be a non-empty text.")
         if any(not text.isascii() or any(c.isspace() or not c.isprintable() for c in text) for text in texts):
             raise ValidationError("must be plain ASCII without spaces; was it copied whole?")

@@ -27,20 +27,29 @@ _QUIET = ("messaging_product", "metadata", "contacts")
 def translate(update: Update, phone_number_id: str, waba_id: str) -> Iterator[Told]:
     """Yield what one update says; a piece that cannot be read is a notice, and never an exception.
 
-    What is for another number of the app, or another WABA, is kept as a notice. People's preferences
-    hold for the whole business, whichever of its numbers they came through.
+    Meta posts for a whole app to one URL, so updates for other numbers arrive here as well: receipts that
+    carry an id of ours are told wherever they come from, the rest is kept as a notice. People's
+    preferences hold for the whole business, whichever of its numbers they came through.
     """
     number = text_of(update.value, "metadata.phone_number_id")
     if update.waba_id and update.waba_id != waba_id:
-        yield update.notice("This is for another WhatsApp Business Account; check waba_id if it should be yours.")
+        yield from _elsewhere(update, "another WhatsApp Business Account; check waba_id if it should be yours.")
     elif update.field == "user_preferences":
         yield from each(update, "user_preferences", preference)
     elif number and number != phone_number_id:
-        yield update.notice("This is for another number of the same account; check phone_number_id.")
+        yield from _elsewhere(update, "another number of the same account; check phone_number_id.")
     elif update.field == "messages":
         yield from messages(update)
     else:
         yield from notices(update)
+
+
+def _elsewhere(update: Update, whose: str) -> Iterator[Told]:
+    told = [receipt(update, piece) for piece in pieces_of(update.value, "statuses") if isinstance(piece, Mapping)]
+    ours = [item for item in told if isinstance(item, Receipt) and item.message_id]
+    yield from ours
+    if not ours or len(ours) < len(told):
+        yield update.notice(f"This is for {whose}")
 
 
 def messages(update: Update) -> Iterator[Told]:

@@ -33,9 +33,10 @@ def settle(
     stored: list[tuple[AccountId, Receipt, MessageId | None]] = []
     touched: dict[MessageId, tuple[outbox.Row, State]] = {}
     for account_id, item in fresh:
+        # Our id, which only the channel knows, proves itself: one URL may serve several numbers of an app.
         row = by_id.get(item.message_id) if item.message_id else by_remote.get(item.remote_id)
-        if row is None or row.channel_id != account_id:  # another sender's, or too early: parked
-            stored.append((account_id, item, None))
+        if row is None or (row.channel_id != account_id and not item.message_id):
+            stored.append((account_id, item, None))  # another sender's, or too early: parked
             continue
         stored.append((account_id, item, row.id))
         touched.setdefault(row.id, (row, row.state))

@@ -86,6 +86,7 @@ def parse_object(body: bytes) -> Payload:
 
 
 _STEP = re.compile(r"[^.\[\]]+")
+_INDEX = re.compile(r"-?[0-9]{1,9}")
 
 
 def steps(path: str) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ def dig(payload: Json, path: str) -> Json:
         if isinstance(value, Mapping):
             value = value.get(step)
         elif isinstance(value, Sequence) and not isinstance(value, str):
-            index = int(step) if step.lstrip("-").isdigit() else len(value)
+            index = int(step) if _INDEX.fullmatch(step) else len(value)
             value = value[index] if -len(value) <= index < len(value) else None
         else:
             return None

@@ -61,7 +61,7 @@ def put(store: Store, id_: str = "m1") -> None:
         occurred_at=AT,
         send=Send(
             channel=NUMBER,
-            recipient="+447700900123",
+            recipient="+447400123456",
             template="paid",
             language="en",
             category=Category.UTILITY,
@@ -165,13 +165,15 @@ def test_receipts_that_come_before_the_reply_are_parked_and_found_again(store: S
     assert row(store).state is State.DELIVERED
 
 
-def test_another_accounts_receipt_moves_nothing(store: Store) -> None:
+def test_a_receipt_with_our_id_counts_whichever_account_it_came_through(store: Store) -> None:
     put(store)
     begin(store)
 
-    hear(store, [receipt(Status.READ)], account=AccountId("stranger"))
-
+    hear(store, [receipt(Status.SENT, ours=None)], account=AccountId("stranger"))
     assert row(store).state is State.SENDING
+    hear(store, [receipt(Status.READ)], account=AccountId("sibling"))
+
+    assert row(store).state is State.READ
 
 
 def test_the_end_of_an_earlier_attempt_says_nothing_about_the_present_one(store: Store) -> None:

@@ -58,6 +58,7 @@ def test_paths_lead_into_lists_and_out_of_nothing() -> None:
 
     assert dig(payload, "a[0].b") == dig(payload, "a.0.b") == "x"
     assert dig(payload, "a[7].b") is None
+    assert dig(payload, "a.²") is None
     assert dig(payload, "n.b") is None
     assert text_at(payload, "a[1].b", "t", "n") == "5"
 

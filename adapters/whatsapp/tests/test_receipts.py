@@ -96,8 +96,16 @@ def test_a_failed_payment_is_not_a_failed_message(read: Read) -> None:
     assert not any(item.key.startswith("pay-1") for item in read(fixture("status_odd")))
 
 
-def test_another_number_or_account_is_kept_but_gives_no_receipt(read: Read) -> None:
-    other_number, ours, other_account = read(fixture("two_numbers"))
+def test_another_number_of_the_app_gives_receipts_for_our_messages_only(read: Read) -> None:
+    payload = fixture("two_numbers")
+    assert [item.word for item in read(payload)[:2]] == ["sent", "delivered"]
+
+    for entry in payload["entry"]:
+        for change in entry["changes"]:
+            for status in change["value"]["statuses"]:
+                status["biz_opaque_callback_data"] = "somebody else's"
+    other_number, ours, other_account = read(payload)
+
     assert isinstance(other_number, Notice)
     assert other_number.known
     assert "another number" in other_number.words

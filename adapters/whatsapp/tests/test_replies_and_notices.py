@@ -65,7 +65,7 @@ def test_a_system_message_is_a_reply_of_its_kind(read: Read) -> None:
 def test_what_no_database_takes_is_left_out_of_texts(read: Read) -> None:
     payload = fixture("messages")
     payload["entry"][0]["changes"][0]["value"]["messages"][0]["text"]["body"] = "a\x00b\ud800c"
-    assert read(payload)[0].text == "abc"
+    assert read(payload)[0].text == "a\ufffdb\ufffdc"
 
 
 def test_account_errors_and_link_clicks_and_surprises_are_notices(read: Read) -> None:
