@@ -176,6 +176,7 @@ def test_the_end_of_a_link_is_what_follows_its_fixed_beginning(link: str, rest: 
     "link",
     [
         "https://shop.example.evil.test/a",
+        "https://evil.example/a",
         "http://shop.example/a",
         "https://other.example/a",
         "a",

@@ -171,6 +171,11 @@ def test_doubling_a_text_over_and_over_meets_a_limit() -> None:
         render("{% assign a = name %}" + "{% assign a = a | append: a %}" * 60 + "{{ a }}")
 
 
+def test_what_is_assigned_has_a_limit() -> None:
+    with pytest.raises(BrokenError, match="namespace limit"):
+        render("{% assign a = long %}{{ name }}")
+
+
 def test_a_long_value_is_cut_off_right_after_the_limit() -> None:
     assert len(render("{{ long }}")) == MAX_OUTPUT + 1
     assert len(render("{{ name }}{{ long }}{{ long }}")) == MAX_OUTPUT + 1

@@ -203,6 +203,10 @@ class TestSlots:
         verdict = decide(mapping(body_2='"{{ order.name }}"'), remembered={"order": {"name": "#77"}}).verdict
         assert isinstance(verdict, Send)
         assert verdict.slots["body.2"] == "#77"
+        of, payload = mapping(body_2='"{{ order.name }}"'), ORDER | {"order": {"name": "#88"}}
+        verdict = decide(of, payload, remembered={"order": {"name": "#77"}}).verdict
+        assert isinstance(verdict, Send)
+        assert verdict.slots["body.2"] == "#77"
         assert skipped(decide(mapping(body_2='"{{ order.name }}"'))).reason is Reason.BLANK_SLOT
 
     def test_account_and_event_are_always_there(self) -> None:
