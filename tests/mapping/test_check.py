@@ -87,6 +87,10 @@ def test_a_topic_that_declares_nothing_is_not_judged() -> None:
     assert faults(mapping(body_2='"{{ anything.at.all }}"'), topics=topics) == []
 
 
+def test_an_adapter_that_declares_no_topics_takes_any_event() -> None:
+    assert faults(mapping(event='"parcel.lost"'), topics=()) == []
+
+
 def test_the_account_must_be_one_that_can_send() -> None:
     named = mapping(SOURCE.replace("[template]", '[template]\naccount = "whatsap"'))
     assert faults(named) == ["template.account: no account 'whatsap' can send; did you mean 'whatsapp'?"]
