@@ -55,7 +55,7 @@ def test_the_first_candidate_that_is_usable_is_taken() -> None:
 
 @pytest.mark.parametrize(
     "number",
-    ["+291****0123", "+49 ••• ••• 20", "+1 415 xxx xx 34", "+1415XXX2671", "+49 30 ## 18 20", "****", "1x2x3x"],
+    ["+291****0123", "+49 ••• ••• 20", "+1 415 xxx xx 34", "+1415XX52671", "+49 30 ## 18 20", "****", "1x2x3x"],
 )
 def test_a_masked_number_is_told_as_masked(number: str) -> None:
     found = find("", "0", number, regions=("DE",))
