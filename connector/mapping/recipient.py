@@ -89,7 +89,7 @@ class _Regions:
 
 def _parse(raw: str, regions: Iterable[str]) -> tuple[str, str]:
     """Return the number in E.164 form and the region it was read with, or two empty texts."""
-    if len(raw) > MAX_LENGTH:
+    if len(raw) > MAX_LENGTH or phonenumbers.is_alpha_number(raw):  # 555-555-SHIP would be read as digits
         return "", ""
     if raw.startswith("00"):
         raw = "+" + raw[2:]

@@ -96,3 +96,11 @@ def test_words_show_the_last_two_digits_and_no_more() -> None:
 
 def test_no_recipient_prints_its_number_by_accident() -> None:
     assert "4930901820" not in repr(find("+4930901820"))
+
+
+@pytest.mark.parametrize("number", ["555-555-SHIP", "+44 800 FLOWERS", "1-800-FLOWERS"])
+def test_a_number_in_letters_is_not_read_as_digits(number: str) -> None:
+    found = find(number, regions=("GB", "DE", "US"))
+
+    assert isinstance(found, Skip)
+    assert found.reason is Reason.INVALID_PHONE
