@@ -177,6 +177,7 @@ class Drain:
 
     def _write(self, tx: Transaction, results: list[Result], at: datetime) -> None:
         rows = {row.id: row for row in outbox.load(tx, [result.id for result in results])}
+        before = {row.id: row.state for row in rows.values()}
         ends = []
         for result in results:
             row = rows[result.id]
@@ -192,7 +193,8 @@ class Drain:
         settle_parked(tx, accepted, at)
         outbox.save(tx, rows.values())
         for row in rows.values():
-            self.tally.states[row.state] = self.tally.states.get(row.state, 0) + 1
+            if row.state is not before[row.id]:
+                self.tally.states[row.state] = self.tally.states.get(row.state, 0) + 1
 
     def _react(self, tx: Transaction, row: outbox.Row, error: RemoteError, at: datetime) -> None:
         """Draw the consequences of a refusal that reach beyond its message."""

@@ -268,9 +268,14 @@ def _life(file: MessageFile, of: EventRow | None) -> list[Line]:
         lines.append(Line(at=message.created_at, tone=Tone.INFO, words=newer))
     lines += [_attempt(number, row) for number, row in enumerate(file.attempts, 1)]
     lines += [_receipt(row) for row in file.receipts]
-    lines.sort(key=lambda line: line.at or message.created_at)
+    lines.sort(key=lambda line: _moment(line.at or message.created_at))
     failed = any(line.tone is Tone.FAIL for line in lines)
     return [*lines, *_end(message, failed=failed)]
+
+
+def _moment(at: datetime) -> datetime:
+    """Return a moment to sort by: channels tell whole seconds, and mean some time within them."""
+    return at if at.microsecond else at + timedelta(seconds=1)
 
 
 def _due(message: MessageRow) -> Iterator[Line]:
