@@ -8,6 +8,7 @@ import re
 from base64 import b64decode
 from binascii import unhexlify
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapters.webhook.settings import FROM_HEADER
@@ -35,7 +36,10 @@ class WebhookReceiver(Receiver):
         self._proves = self._is_signed if settings["mode"] == "hmac" else self._is_shared
 
     def verify(self, request: Request) -> Verified:
-        """Prove the sender by the configured header. Raises SignatureError."""
+        """Prove the sender by the configured header, which is left out where it holds the secret.
+
+        Raises SignatureError.
+        """
         name, prefix = self._settings["header"], self._settings["prefix"]
         given = request.header(self._header)
         if not given:
@@ -47,6 +51,9 @@ class WebhookReceiver(Receiver):
             proved |= self._proves(secret, request.body, given[len(prefix) :])
         if not proved:
             raise SignatureError(f"The header {name} does not prove the sender; compare secret, mode and encoding.")
+        if self._settings["mode"] == "shared":
+            kept = {header: value for header, value in request.headers.items() if header != self._header}
+            return Verified(replace(request, headers=kept))
         return Verified(request)
 
     def key(self, request: Verified) -> str:
