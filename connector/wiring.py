@@ -55,6 +55,7 @@ class Directory:
         self._by_id: dict[AccountId, Reached] = {}
         self._faulty: dict[AccountId, str] = {}
         self._read_at = float("-inf")
+        self._stale = False
 
     def by_token(self, token: str) -> Reached | None:
         """Return whose webhook URL ends in this token."""
@@ -102,6 +103,13 @@ class Directory:
         try:
             if time.monotonic() - self._read_at >= oldest:
                 self._read()
+        except Exception as error:  # the database is away: what is known holds until it is back
+            if not self._by_id:
+                raise
+            self._read_at = time.monotonic()
+            if not self._stale:
+                log.warning("accounts.not_read", words=type(error).__name__)
+            self._stale = True
         finally:
             self._lock.release()
 
@@ -116,7 +124,7 @@ class Directory:
             by_id[account.id] = known
         self._by_id = by_id
         self._by_token = {item.account.token: item for item in by_id.values()}
-        self._read_at = time.monotonic()
+        self._read_at, self._stale = time.monotonic(), False
 
     def _complain(self, row: AccountRow, error: Exception) -> None:
         if self._faulty.get(row.id) != str(error):
