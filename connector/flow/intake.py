@@ -58,17 +58,20 @@ class Intake:
         return batch, False
 
     def _commit(self, batch: list[_Ticket]) -> None:
+        wanted = [(ticket, arrival) for ticket in batch if (arrival := ticket.arrival) is not None]
+        if not wanted:
+            return
         try:
             with self._store.write() as tx:
-                fresh = inbox.add(tx, [ticket.arrival for ticket in batch])
+                fresh = inbox.add(tx, [arrival for _, arrival in wanted])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear it
-            if len(batch) > 1:  # one bad row must not cost the others their place
-                for ticket in batch:
+            if len(wanted) > 1:  # one bad row must not cost the others their place
+                for ticket, _ in wanted:
                     self._commit([ticket])
             else:
-                batch[0].fail(error)
+                wanted[0][0].fail(error)
             return
-        for ticket, new in zip(batch, fresh, strict=True):
+        for (ticket, _), new in zip(wanted, fresh, strict=True):
             ticket.settle(new)
         if any(fresh):
             self._ring()
@@ -80,7 +83,7 @@ class _Ticket:
     __slots__ = ("_done", "_error", "_new", "arrival")
 
     def __init__(self, arrival: inbox.Arrival) -> None:
-        self.arrival = arrival
+        self.arrival: inbox.Arrival | None = arrival
         self._done = threading.Lock()
         self._done.acquire()
         self._new = False
@@ -96,6 +99,7 @@ class _Ticket:
 
     def wait(self, seconds: float) -> bool:
         if not self._done.acquire(timeout=seconds):
+            self.arrival = None  # nobody waits for it: it shall not pile up while the database is away
             raise TimeoutError("The database did not take the request in time.")
         if self._error is not None:
             raise self._error
