@@ -6,8 +6,10 @@ size, handshake or signature, one durable insert, acknowledgement. Nothing is pa
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,26 +25,36 @@ PREFIX = "/hooks/"
 MOST_TOKEN = 128
 MOST_HEADER = 1024
 """Characters of one header that are kept."""
-MOST_HEADERS = 40
+MOST_HEADERS = 100
+"""As many as the server lets through: none that a signature may stand in is lost."""
 MOST_QUERY = 4096
-_NOT_KEPT = {"authorization", "cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding"}
+MOST_DIGITS = 12
+"""Of a Content-Length."""
+_NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding"}
+_AUTHORIZATION = "authorization"
+"""Shown to the receiver, and never stored."""
+_INHERITED = frozenset(name for name in os.environ if name.startswith("HTTP_"))
+"""Variables of this process, such as HTTP_PROXY: servers put them beside the headers of every request."""
 _REASONS = {
     200: "200 OK",
+    400: "400 Bad Request",
     401: "401 Unauthorized",
     403: "403 Forbidden",
     404: "404 Not Found",
     405: "405 Method Not Allowed",
-    411: "411 Length Required",
     413: "413 Content Too Large",
     503: "503 Service Unavailable",
 }
 _WORDS = {
+    400: b"The body is not as long as was announced; send it again.\n",
     401: b"The signature is missing or wrong. Check the secret of this account.\n",
     404: b"There is no such webhook address.\n",
     405: b"Post webhooks here.\n",
     413: b"The body is too large.\n",
     503: b"It could not be stored; send it again.\n",
 }
+_UNFIT = {400: "cut_short", 413: "too_large"}
+"""What is wrong with a body, by the status that tells it."""
 
 Start = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], Start], Iterable[bytes]]
@@ -67,8 +79,13 @@ class Webhooks:
             return self._otherwise(environ, start)
         started = time.perf_counter()
         token = path[len(PREFIX) :]
-        found = self._directory.by_token(token) if len(token) <= MOST_TOKEN else None
-        response, outcome = self._answer(found, environ) if found else (_refuse(404), "unknown_address")
+        found: Reached | None = None
+        try:
+            found = self._directory.by_token(token) if len(token) <= MOST_TOKEN else None
+            response, outcome = self._answer(found, environ) if found else (_refuse(404), "unknown_address")
+        except Exception:  # the accounts cannot be read, or an adapter has a bug: the sender must try again
+            log.exception("webhook.failed", account=found.account.name if found else "")
+            response, outcome = _refuse(503), "failed"
         status = _REASONS.get(response.status, f"{response.status} Status")
         start(status, [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))])
         seconds = time.perf_counter() - started
@@ -95,8 +112,8 @@ class Webhooks:
         if method != "POST":
             return _refuse(405), "wrong_method"
         body = self._body(environ)
-        if body is None:
-            return _refuse(413), "too_large"
+        if isinstance(body, int):
+            return _refuse(body), _UNFIT[body]
         return self._accept(found, _request(environ, body))
 
     def _accept(self, found: Reached, request: Request) -> tuple[Response, str]:
@@ -108,11 +125,14 @@ class Webhooks:
         except SignatureError as error:
             log.warning("webhook.refused", account=found.account.name, words=str(error), bytes=len(request.body))
             return _refuse(401), "refused"
+        except Exception:  # a bug of an adapter proves nobody
+            log.exception("webhook.not_verified", account=found.account.name)
+            return _refuse(401), "refused"
         arrival = Arrival(
             account_id=found.account.id,
             delivery_key=receiver.key(verified)[:255],
             topic=receiver.topic(verified)[:255],
-            request=request,
+            request=_storable(verified),
         )
         try:
             new = self._intake.accept(arrival)
@@ -121,24 +141,36 @@ class Webhooks:
             return _refuse(503), "not_stored"
         return receiver.acknowledge(), "stored" if new else "repeated"
 
-    def _body(self, environ: dict[str, Any]) -> bytes | None:
-        """Return the body, or None where it is over the cap; never reads more than the cap and a little."""
+    def _body(self, environ: dict[str, Any]) -> bytes | int:
+        """Return the body, or the status that refuses it; never reads more than the cap and a little."""
         length = environ.get("CONTENT_LENGTH") or ""
-        if length and (not length.isascii() or not length.isdigit() or int(length[:12]) > self._cap):
-            return None
-        body: bytes = environ["wsgi.input"].read(int(length) if length else self._cap + 1)
-        return None if len(body) > self._cap else body
+        if not length:
+            body: bytes = environ["wsgi.input"].read(self._cap + 1)
+            return 413 if len(body) > self._cap else body
+        if not length.isascii() or not length.isdigit():
+            return 400
+        size = int(length) if len(length) <= MOST_DIGITS else self._cap + 1
+        if size > self._cap:
+            return 413
+        body = environ["wsgi.input"].read(size)
+        return body if len(body) == size else 400  # the sender hung up, and half a body is none
 
 
 def _refuse(status: int) -> Response:
     return Response(status, _WORDS.get(status, b""))
 
 
+def _storable(request: Request) -> Request:
+    if _AUTHORIZATION not in request.headers:
+        return request
+    return replace(request, headers={name: value for name, value in request.headers.items() if name != _AUTHORIZATION})
+
+
 def _request(environ: dict[str, Any], body: bytes) -> Request:
     headers = {
         name[5:].replace("_", "-").lower(): value[:MOST_HEADER]
         for name, value in environ.items()
-        if name.startswith("HTTP_") and isinstance(value, str)
+        if name.startswith("HTTP_") and isinstance(value, str) and name not in _INHERITED
     }
     for name in _NOT_KEPT:
         headers.pop(name, None)
