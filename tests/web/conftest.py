@@ -1,0 +1,204 @@
+"""A whole installation for tests of its door: the real web application, in this process or under its server.
+
+========================  ==========================================================================
+fixture                   gives
+========================  ==========================================================================
+``house``                 a :class:`House`: a shop and a number connected, the web in this process
+``log_lines``             a function that returns the log lines since it was last asked, read from JSON
+``free_port``             a port of this machine that nobody listens on
+========================  ==========================================================================
+
+What workers do is done by calling it (:meth:`House.decide`), so that nothing has to be waited for.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import socket
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import select
+from werkzeug.test import Client, TestResponse
+
+from connector import log
+from connector.flow import accounts, publish, templates
+from connector.flow.catalogue import Catalogue
+from connector.flow.decide import decide_batch
+from connector.flow.write import Done
+from connector.model import Account, now
+from connector.settings import Settings
+from connector.store import Store, schema
+from connector.web import create_app
+from connector.wiring import Wiring
+
+RECIPES = resources.files("mappings") / "shopify"
+SHOP = "fernhill-tea.myshopify.com"
+SHOP_SECRET = "shop-secret-3f9a"
+NUMBER, WABA = "220000000000001", "310000000000001"
+APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN = "app-secret-71c2", "let-me-in-0b7d", "EAAaccess-5f0c"
+SECRETS = (SHOP_SECRET, APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN)
+CAP = 4 * 1024 * 1024
+
+
+def encode(payload: object) -> bytes:
+    """Return a body: bytes as they are, everything else as JSON."""
+    return payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=False).encode()
+
+
+def shop_signature(body: bytes, secret: str = SHOP_SECRET) -> str:
+    """Sign as Shopify does."""
+    return b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
+
+
+def app_signature(body: bytes, secret: str = APP_SECRET) -> str:
+    """Sign as Meta does."""
+    return f"sha256={hmac.digest(secret.encode(), body, 'sha256').hex()}"
+
+
+def shop_headers(body: bytes, topic: str = "orders/paid", **changes: str | None) -> dict[str, str]:
+    """Return the headers of a signed webhook; underscores stand for hyphens, None takes a header away."""
+    own = {
+        "Content-Type": "application/json",
+        "X-Shopify-Topic": topic,
+        "X-Shopify-Hmac-Sha256": shop_signature(body),
+        "X-Shopify-Shop-Domain": SHOP,
+    }
+    for name, value in changes.items():
+        wanted = name.replace("_", "-").lower()
+        own = {known: kept for known, kept in own.items() if known.lower() != wanted}
+        if value is not None:
+            own[wanted] = value
+    return own
+
+
+class House:
+    """One installation: a shop ``main-store`` and a number ``hotline``, the web, and the worker's part."""
+
+    def __init__(self, tools: Wiring) -> None:
+        self.tools = tools
+        self.shop = self.connect("shopify", "main-store", shop=SHOP, webhook_secret=[SHOP_SECRET], country="GB")
+        self.number = self.connect(
+            "whatsapp", "hotline", phone_number_id=NUMBER, waba_id=WABA, access_token=ACCESS_TOKEN,
+            app_secret=[APP_SECRET], verify_token=VERIFY_TOKEN,
+        )  # fmt: skip
+        self.catalogue = Catalogue(tools.store, tools.directory.senders)
+        self.web = create_app(tools)
+        self.client = Client(self.web)
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.tools.store
+
+    def connect(self, adapter: str, name: str, **settings: Any) -> Account:
+        """Connect an account."""
+        tools = self.tools
+        account = accounts.connect(tools.store, tools.registry, tools.vault, adapter, name, settings)
+        tools.directory._read_at = float("-inf")
+        return account
+
+    # the door
+
+    def open(self, path: str, method: str = "GET", **given: Any) -> TestResponse:
+        """Ask for a page or anything else."""
+        return self.client.open(path, method=method, **given)
+
+    def knock(self, account: Account, body: bytes = b"", method: str = "POST", **given: Any) -> TestResponse:
+        """Call an account's webhook address with nothing but what is given."""
+        return self.client.open(f"/hooks/{account.token}", method=method, data=body, **given)
+
+    def post(self, payload: object, topic: str = "orders/paid", **headers: str | None) -> TestResponse:
+        """Post as the shop would, signed; ``headers`` as for :func:`shop_headers`."""
+        body = encode(payload)
+        return self.knock(self.shop, body, headers=shop_headers(body, topic, **headers))
+
+    def tell(self, payload: object, **headers: str) -> TestResponse:
+        """Post as Meta would, signed."""
+        body = encode(payload)
+        own = {"Content-Type": "application/json", "X-Hub-Signature-256": app_signature(body)}
+        return self.knock(self.number, body, headers=own | headers)
+
+    # the worker
+
+    def decide(self) -> Done:
+        """Work off the inbox."""
+        total, end = Done(), 50
+        self.catalogue.refresh(at_most_old=0)
+        while (done := decide_batch(self.store, self.tools.directory, self.catalogue, owner="test")).requests and end:
+            total.add(done)
+            end -= 1
+        return total
+
+    # what was published
+
+    def know_templates(self, document: bytes | None = None) -> None:
+        """Take templates over from Meta's own JSON; by default those of the shipped recipes."""
+        adapter = self.tools.registry.get("whatsapp")
+        found = templates.read(adapter, document or (RECIPES / "templates.json").read_bytes())
+        templates.take(self.store, self.number, found)
+
+    def publish(self, *recipes: str, source: str = "") -> None:
+        """Publish recipes that come with the connector, or a text of one's own under a name."""
+        for recipe in recipes:
+            text = source or (RECIPES / f"{recipe}.toml").read_text("utf-8")
+            publish.save(self.store, recipe, text)
+            publish.publish(self.store, self.tools.registry, recipe)
+
+    # what is stored
+
+    def rows(self, table: str) -> list[Any]:
+        """Return everything in a table, the oldest first."""
+        found = schema.metadata.tables[table]
+        with self.store.read() as tx:
+            return list(tx.execute(select(found).order_by(next(iter(found.primary_key.columns)))).all())
+
+    def close(self) -> None:
+        """Stop the writer and close the database."""
+        self.web._intake.close()  # type: ignore[attr-defined]
+        self.tools.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path, sqlite_store: Store) -> Iterator[House]:
+    """An installation on SQLite, without Redis."""
+    with closing(House(Wiring(Settings.from_env({}, data=tmp_path)))) as made:
+        yield made
+
+
+@pytest.fixture
+def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[Mapping[str, Any]]]]:
+    """Return the log lines, all of them JSON objects, that were written since the last call."""
+    root = logging.getLogger()
+    before, configuration = (root.handlers, root.level), structlog.get_config()
+    log.configure("info", as_json=True)
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    root.handlers, root.level = before
+    logging.captureWarnings(capture=False)
+    structlog.configure(**configuration)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fresh(payload: Any) -> Any:
+    """Return a payload whose moments are all now, so that nothing about it is too late."""
+    if isinstance(payload, dict):
+        return {name: fresh(value) for name, value in payload.items()}
+    if isinstance(payload, list):
+        return [fresh(value) for value in payload]
+    is_moment = isinstance(payload, str) and payload[4:5] == payload[7:8] == "-" and payload[10:11] == "T"
+    return now().isoformat() if is_moment else payload
