@@ -4,8 +4,8 @@
 fixture                   gives
 ========================  ==========================================================================
 ``house``                 a :class:`House`: a shop and a number connected, the web in this process
+``served``                the same behind its real server, :class:`Served`; one for all tests of a module
 ``log_lines``             a function that returns the log lines since it was last asked, read from JSON
-``free_port``             a port of this machine that nobody listens on
 ========================  ==========================================================================
 
 What workers do is done by calling it (:meth:`House.decide`), so that nothing has to be waited for.
@@ -16,17 +16,22 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import os
+import shutil
 import socket
+import subprocess
+import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from werkzeug.test import Client, TestResponse
 
 from connector import log
@@ -47,6 +52,11 @@ NUMBER, WABA = "220000000000001", "310000000000001"
 APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN = "app-secret-71c2", "let-me-in-0b7d", "EAAaccess-5f0c"
 SECRETS = (SHOP_SECRET, APP_SECRET, VERIFY_TOKEN, ACCESS_TOKEN)
 CAP = 4 * 1024 * 1024
+ROOT = Path(__file__).parents[2]
+PROXY = "http://proxy-user:proxy-password@proxy.example:3128"
+"""What the environment of the server says, and nobody else need know."""
+PATIENCE = 60.0
+"""Seconds that the server may take to start; it takes three, but machines have bad moments."""
 
 
 def encode(payload: object) -> bytes:
@@ -186,12 +196,100 @@ def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[
     structlog.configure(**configuration)
 
 
+class Served:
+    """An installation behind its real server: ``python -m connector web``, in a process of its own."""
+
+    def __init__(self, house: House, data: Path) -> None:
+        self.house = house
+        self.log_path = data / "web.log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        ours = ("CONNECTOR_", "DATABASE_URL", "REDIS_URL", "PROMETHEUS_MULTIPROC_DIR")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        with self.log_path.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "connector", "web", "--port", str(self.port)],
+                env=environ | {"CONNECTOR_DATA": str(data), "HTTP_PROXY": PROXY},
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+        end = time.monotonic() + PATIENCE
+        while not self.is_well():
+            gave_up = self.process.poll() is not None or time.monotonic() > end
+            assert not gave_up, self.log_path.read_text()[-2000:]
+            time.sleep(0.05)
+
+    def is_well(self) -> bool:
+        """Tell whether it answers."""
+        with suppress(OSError):
+            return self.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(
+                b"HTTP/1.1 200"
+            )
+        return False
+
+    def connect(self) -> socket.socket:
+        """Open a connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def send(self, *parts: bytes, hang_up: bool = False, pause: float = 0.0) -> bytes:
+        """Send bytes as they are and return all that comes back until the other side hangs up.
+
+        ``hang_up`` says that no more will come; between the parts there is a pause of so many seconds.
+        """
+        with self.connect() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for number, part in enumerate(parts):
+                time.sleep(pause if number else 0)
+                with suppress(ConnectionError):  # it may hang up before it has heard all; what it said counts
+                    connection.sendall(part)
+            if hang_up:
+                connection.shutdown(socket.SHUT_WR)
+            heard = b""
+            with suppress(ConnectionError):
+                while part := connection.recv(65536):
+                    heard += part
+            return heard
+
+    def head(self, body: bytes, *lines: str, start: str = "", length: str | None = "") -> bytes:
+        """Return the head of a signed webhook of the shop; ``length`` None leaves its length out."""
+        told = [start or f"POST /hooks/{self.house.shop.token} HTTP/1.1", "Host: x", "Connection: close"]
+        told += [f"{name}: {value}" for name, value in shop_headers(body).items()]
+        told += [] if length is None else [f"Content-Length: {length or len(body)}"]
+        return "\r\n".join([*told, *lines, "", ""]).encode("latin-1")
+
+    def bodies(self) -> list[bytes]:
+        """Return the bodies that are stored, the oldest first."""
+        return [row.body for row in self.house.rows("request")]
+
+    def peak(self) -> int:
+        """Return how many bytes of memory the server and its workers have used at most, so far."""
+        pids = [self.process.pid]
+        pids += map(int, Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split())
+        found = [Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0] for pid in pids]
+        return sum(map(int, found)) * 1024
+
+    def close(self) -> None:
+        """Stop it."""
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        self.house.close()
+
+
+@pytest.fixture(scope="module")
+def _server(tmp_path_factory: pytest.TempPathFactory, _migrated_file: Path) -> Iterator[Served]:
+    data = tmp_path_factory.mktemp("served")
+    shutil.copy(_migrated_file, data / "connector.db")
+    with closing(Served(House(Wiring(Settings.from_env({}, data=data))), data)) as server:
+        yield server
+
+
 @pytest.fixture
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def served(_server: Served) -> Iterator[Served]:
+    """The server with an empty inbox; after the test it must be as well as before."""
+    with _server.house.store.write() as tx:
+        tx.execute(delete(schema.request))
+    yield _server
+    assert _server.is_well()
 
 
 def fresh(payload: Any) -> Any:

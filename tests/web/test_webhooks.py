@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import socket
+import struct
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +36,11 @@ from tests.servers import Postgres
 from tests.toys import ShopSettings
 from tests.web.conftest import (
     CAP,
+    SECRETS,
     SHOP,
     VERIFY_TOKEN,
     House,
+    Served,
     app_signature,
     shop_headers,
     shop_signature,
@@ -536,3 +542,201 @@ def test_accounts_that_are_connected_while_the_web_runs_are_known_within_a_momen
         account = accounts.connect(tools.store, tools.registry, tools.vault, "shopify", "another", given)
     time.sleep(1.5 * HASTE_SECONDS)
     assert call(house.web, f"/hooks/{account.token}", body=BODY, **signed(BODY))[0] == 401
+
+
+# behind the real server
+
+
+def chunked(body: bytes, size: int = 7) -> bytes:
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", answer, re.MULTILINE)]
+
+
+def test_a_body_in_chunks_without_a_length_is_taken_whole(served: Served) -> None:
+    assert statuses(served.send(served.head(BODY, CHUNKED, length=None), chunked(BODY))) == [200]
+    assert served.bodies() == [BODY]
+
+
+def test_a_body_that_comes_drop_by_drop_is_taken_whole(served: Served) -> None:
+    drops = [BODY[start : start + 9] for start in range(0, len(BODY), 9)]
+    assert statuses(served.send(served.head(BODY), *drops, pause=0.05)) == [200]
+    assert served.bodies() == [BODY]
+
+
+def test_a_sender_that_asks_first_is_told_to_go_on_and_a_stranger_is_not(served: Served) -> None:
+    expects = "Expect: 100-continue"
+    assert statuses(served.send(served.head(BODY, expects), BODY)) == [100, 200]
+    nobody = "POST /hooks/nobody HTTP/1.1"
+    assert statuses(served.send(served.head(BODY, expects, start=nobody))) == [404]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_bodies_beyond_the_cap_are_cut_off_and_memory_stays_bounded(served: Served) -> None:
+    """Eight senders at once, each with 64 MB in chunks and no length: they get no further than the cap."""
+    chunk = b"%x\r\n%s\r\n" % (1 << 16, b"a" * (1 << 16))
+    before = served.peak()
+
+    def flood(_: int) -> int:
+        with served.connect() as connection:
+            connection.sendall(served.head(b"", CHUNKED, length=None))
+            sent = 0
+            with suppress(ConnectionError):
+                while sent < 64 << 20:
+                    connection.sendall(chunk)
+                    sent += 1 << 16
+            return sent
+
+    with ThreadPoolExecutor(8) as pool:
+        sent = list(pool.map(flood, range(8)))
+    assert max(sent) < 4 * CAP, "the server went on reading"
+    assert served.peak() - before < 8 * 4 * CAP, "of 512 MB no more than a few copies of the cap are held"
+    assert served.bodies() == []
+
+
+def test_a_sender_beyond_the_cap_is_told_so(served: Served) -> None:
+    assert statuses(served.send(served.head(b"", length=str(CAP + 1)))) == [413]
+    assert statuses(served.send(served.head(b"", length=str(10**11)))) == [413]
+    body = b"a" * (CAP + 1)
+    assert statuses(served.send(served.head(body, CHUNKED, length=None) + chunked(body, 1 << 16))) in ([413], [])
+    assert served.bodies() == []
+
+
+@pytest.mark.parametrize("end", [0, 1, len(BODY) - 1])
+def test_of_a_sender_that_hangs_up_too_early_nothing_is_stored(served: Served, end: int) -> None:
+    assert statuses(served.send(served.head(BODY), BODY[:end], hang_up=True)) in ([400], [])
+    cut = chunked(BODY)[: end + 3]
+    assert statuses(served.send(served.head(BODY, CHUNKED, length=None), cut, hang_up=True)) in ([400], [401], [])
+    with served.connect() as connection:  # and one that is gone without a word
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(served.head(BODY) + BODY[:end])
+    assert served.bodies() == []
+
+
+MANY = [f"X-H{number}: v" for number in range(10_000)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (["X-Shopify-Hmac-Sha256: " + "\xe9" * 44], [401]),
+        (["X-Shopify-Hmac-Sha256: \xff\xfe\x80"], [401]),
+        (["X-Odd: \xff\xfe caf\xe9 \x80"], [200]),
+        (["X-\xe9: v"], [400]),
+        (["X-Odd: a\0b"], [400]),
+        (["X Odd: v"], [400]),
+        (["no colon"], [400]),
+        (["X-Folded: a", " b"], [400]),
+        (MANY[:90], [200]),
+        (MANY[:200], [431]),
+        (MANY, [431]),
+        (["X-Big: " + "v" * 100_000], [200]),
+        (["X-Big: " + "v" * 2_000_000], [431]),
+        (["Content-Length: 9"], [400]),
+        (["Content-Length: 9" * 2], [400]),
+        (["Transfer-Encoding: gzip"], [400]),
+        (["Transfer-Encoding: chunked, gzip"], [400]),
+    ],
+    ids=lambda value: value[0][:24].encode("unicode_escape").decode() if isinstance(value[0], str) else "",
+)
+def test_odd_headers_are_refused_or_harmless(served: Served, lines: list[str], wanted: list[int]) -> None:
+    signed_already = any(line.startswith("X-Shopify-Hmac") for line in lines)
+    head = served.head(BODY, *lines)
+    if signed_already:
+        head = head.replace(f"X-Shopify-Hmac-Sha256: {shop_signature(BODY)}\r\n".encode(), b"")
+    found = statuses(served.send(head, BODY))
+    assert found in (wanted, []) if wanted[0] in (400, 431) else found == wanted
+    assert served.bodies() == ([BODY] if wanted == [200] else [])
+
+
+def test_two_lengths_do_not_smuggle_a_request(served: Served) -> None:
+    """Chunks count, and the length beside them does not; what follows them is a request of its own, or nothing."""
+    hidden = served.head(b"[]") + b"[]"
+    found = statuses(served.send(served.head(BODY, CHUNKED, length=str(len(BODY))), chunked(BODY) + hidden))
+    assert found in ([200], [400])
+    assert served.bodies() in ([BODY], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/hooks", 404), ("/hooks/", 404), ("/hooks/../", 404), ("/hooks/../healthz", 404),
+        ("/hooks/%2e%2e/healthz", 404), ("//hooks/{}", 404), ("/hooks//{}", 404), ("/hooks/{}/", 404),
+        ("/hooks/{}/..", 404), ("/hooks/./{}", 404), ("/hooks/{}%00", 404), ("/hooks/{};v=1", 404),
+        ("/hooks/%ff%fe", 404), ("/hooks/%zz", 404), ("/hooks/%", 404), ("/HOOKS/{}", 404),
+        ("/healthz/../hooks/{}", 404), ("*", 404), ("hooks/{}", 400), ("/hooks/" + "a" * 60_000, 404),
+        ("/hooks/" + "%41" * 20_000, 404), ("/" + "a" * 200_000, 414), ("/hooks/{}?" + "a" * 200_000, 414),
+        ("/hooks/{}?" + "a=b&" * 15_000, 200), ("/hooks/{}?hub.mode=subscribe", 200), ("/%68ooks/{}", 200),
+        ("http://elsewhere.example/hooks/{}", 200),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_there_is_one_way_to_write_an_address(served: Served, path: str, wanted: int) -> None:
+    start = f"POST {path.format(served.house.shop.token)} HTTP/1.1"
+    assert statuses(served.send(served.head(BODY, start=start), BODY)) == [wanted]
+    assert served.bodies() == ([BODY] if wanted == 200 else [])
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method])
+def test_the_server_takes_only_posts(served: Served, method: str) -> None:
+    answer = served.send(served.head(BODY, start=f"{method} /hooks/{served.house.shop.token} HTTP/1.1"), BODY)
+    assert statuses(answer) == [405]
+    assert answer.endswith(b"\r\n\r\n") == (method == "HEAD"), "a HEAD has no body, the others say what to do"
+    assert served.bodies() == []
+
+
+def test_http_1_0_is_served_and_without_a_length_it_has_no_body(served: Served) -> None:
+    start = f"POST /hooks/{served.house.shop.token} HTTP/1.0"
+    assert statuses(served.send(served.head(BODY, start=start), BODY)) == [200]
+    assert statuses(served.send(served.head(BODY, start=start, length=None), BODY, hang_up=True)) == [401]
+    assert served.bodies() == [BODY]
+
+
+def test_requests_in_one_stream_are_answered_in_their_order(served: Served) -> None:
+    bodies = [json.dumps({"id": number}).encode() for number in range(4)]
+    requests = [served.head(body).replace(b"Connection: close\r\n", b"") + body for body in bodies]
+    requests[1] = requests[1].replace(shop_signature(bodies[1]).encode(), shop_signature(b"another").encode())
+    last = served.head(BODY) + BODY
+    assert statuses(served.send(b"".join(requests) + last)) == [200, 401, 200, 200, 200]
+    assert served.bodies() == [bodies[0], bodies[2], bodies[3], BODY]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b"\r\n" * 1000, b"GET /\r\n\r\n", b"\0" * 5000,
+     b"POST /hooks/x HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 500],
+    ids=["TLS", "newlines", "HTTP/0.9", "zeros", "HTTP/9.9", "HTTP/2"],
+)  # fmt: skip
+def test_noise_is_refused_or_left_unanswered(served: Served, noise: bytes) -> None:
+    assert statuses(served.send(noise, hang_up=True)) in ([400], [505], [])
+
+
+def test_the_process_s_own_variables_are_not_taken_for_headers(served: Served) -> None:
+    assert statuses(served.send(served.head(BODY), BODY)) == [200]
+    (row,) = served.house.rows("request")
+    assert "proxy-password" not in json.dumps(row.headers)
+    assert served.house.decide().requests == 1
+
+
+def test_what_the_server_logs_names_no_secret_no_phone_and_no_body(served: Served) -> None:
+    private = {"id": 1, "name": "#private-7", "phone": "+447400123456", "note": "Zo\u00eb's gate code is 1185"}
+    body = json.dumps(private).encode()
+    forged = served.head(body).replace(shop_signature(body).encode(), shop_signature(b"another").encode())
+    assert statuses(served.send(served.head(body), body)) == [200]
+    assert statuses(served.send(forged, body)) == [401]
+    assert statuses(served.send(served.head(body, length="99"), body, hang_up=True)) in ([400], [])
+    query = f"hub.mode=subscribe&hub.verify_token={VERIFY_TOKEN}&hub.challenge=447400123456"
+    start = f"GET /hooks/{served.house.number.token}?{query} HTTP/1.1"
+    assert statuses(served.send(served.head(b"", start=start))) == [200]
+    told = served.log_path.read_text()
+    lines = [json.loads(line) for line in told.splitlines()]
+    assert {"webhook.answered", "webhook.refused"} <= {line["event"] for line in lines}
+    tokens = (served.house.shop.token, served.house.number.token)
+    for word in (*SECRETS, *tokens, "7400123456", "private-7", "gate code", "proxy-password", shop_signature(body)):
+        assert word not in told
