@@ -57,8 +57,7 @@ def start(data: Path) -> subprocess.Popen[bytes] | None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # a terminal's Ctrl-C must not stop it before those who need it
-            preexec_fn=_end_with_parent,
+            preexec_fn=_shield,
         )
     end = time.monotonic() + START_SECONDS
     while not is_up(data):
@@ -71,10 +70,14 @@ def start(data: Path) -> subprocess.Popen[bytes] | None:
     return process
 
 
-def _end_with_parent() -> None:
-    """Ask Linux to stop the server when the process that started it is gone, even by kill -9."""
+def _shield() -> None:
+    """Let Ctrl-C and SIGTERM, which may reach the whole process group, not end the server before those who need it.
+
+    It is stopped by command. On Linux it also ends with the process that started it, even by kill -9.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def stop(data: Path) -> None:

@@ -128,10 +128,11 @@ class Supervisor:
             "CONNECTOR_PORT": str(self.settings.port),
             "CONNECTOR_SUPERVISED": str(os.getpid()),
         }
-        return subprocess.Popen([sys.executable, "-m", "connector", *words], env=environ)  # noqa: S603 - ourselves
+        return subprocess.Popen(  # noqa: S603 - ourselves; and this process has one thread
+            [sys.executable, "-m", "connector", *words], env=environ, preexec_fn=_leave_ctrl_c_to_parent
+        )
 
     def _stop(self, groups: Sequence[Sequence[Child]]) -> None:
-        # A terminal's Ctrl-C reaches the children too; asking them twice does no harm.
         servers, *others = groups
         for group in reversed(others):
             for child in group:
@@ -143,6 +144,11 @@ class Supervisor:
             embedded.stop(self.settings.data)
             for child in servers:
                 child.wait(time.monotonic() + GRACE_SECONDS)
+
+
+def _leave_ctrl_c_to_parent() -> None:
+    """A terminal sends Ctrl-C to the whole process group; the children are stopped in order instead."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def follow_parent() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ DATA = click.option("--data", type=click.Path(path_type=Path), help="Data folder
 HOST = click.option("--host", help="Address to listen on (CONNECTOR_HOST; default 127.0.0.1).")
 PORT = click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (CONNECTOR_PORT; default 8080).")
 WEB_THREADS = 32
+PORT_SECONDS = 4.0
 
 
 def _settings(data: Path | None = None, host: str | None = None, port: int | None = None) -> Settings:
@@ -104,8 +107,9 @@ def web(data: Path | None, host: str | None, port: int | None, processes: int) -
         backpressure=WEB_THREADS * 8,
         loop=Loops.asyncio,
         websockets=False,
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
+        # Whoever started us starts us again. Granian's own respawning forgets a request to stop that comes
+        # together with the end of a worker, as when a whole process group is signalled (Ctrl-C, systemd).
+        respawn_failed_workers=False,
         workers_kill_timeout=10,
         log_dictconfig=GRANIAN,
     ).serve()
@@ -190,11 +194,18 @@ def _shown(settings: Settings) -> str:
 
 
 def _require_free(settings: Settings) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise ConfigurationError(
-                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another --port."
-            ) from None
+    """Wait a moment for a predecessor to let go of the port. Raises ConfigurationError."""
+    end = time.monotonic() + PORT_SECONDS
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, settings.port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE and time.monotonic() < end:
+                    time.sleep(0.2)
+                    continue
+                raise ConfigurationError(
+                    f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another --port."
+                ) from None
+        return
