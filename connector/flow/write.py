@@ -69,13 +69,15 @@ class Done:
     """Channels that told of a change to a template."""
 
     def add(self, other: Done) -> None:
-        """Add up the counts of another batch."""
+        """Add up another batch: its counts, and the bells it asks for."""
         self.requests += other.requests
         self.events += other.events
         self.duplicates += other.duplicates
         self.states.update(other.states)
         self.decisions.update(other.decisions)
         self.moves.update(other.moves)
+        self.channels |= other.channels
+        self.templates_of |= other.templates_of
 
 
 def dedupe_key(mapping: str, account_id: AccountId, subject: str) -> str:
