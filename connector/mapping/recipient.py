@@ -11,6 +11,7 @@ import phonenumbers
 from babel import Locale
 
 from connector.mapping.liquid import BlankError, BrokenError, Expression
+from connector.mapping.text import clean
 from connector.model import Reason, Skip
 
 _MASKED = re.compile(r"[*•●∙·＊█▪]|[xX#]{2,}|\d[xX]\d[xX]\d")
@@ -55,7 +56,8 @@ def find_recipient(
 
 
 def mask(text: str) -> str:
-    """Hide all digits but the last two."""
+    """Hide all digits but the last two, and what a terminal would obey: it is typed by buyers."""
+    text = clean(text)
     places = [match.start() for match in _LETTERS.finditer(text)][-2:]
     shown = "".join("•" if char.isdigit() and place not in places else char for place, char in enumerate(text))
     return shown if len(shown) <= 40 else f"{shown[:39]}…"
