@@ -35,6 +35,7 @@ class WhatsAppChannel(Channel):
         self._asking = {"Authorization": f"Bearer {settings['access_token'].reveal()}"}
         self._posting = {**self._asking, "Content-Type": "application/json"}
         self.rate = float(settings["messages_per_second"])
+        self.doubt_seconds = float(settings["in_doubt_seconds"])
 
     def send(self, message: Message) -> Sent:
         """Post one template message that carries ``message.id`` as ``biz_opaque_callback_data``.

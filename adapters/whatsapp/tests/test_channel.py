@@ -56,6 +56,12 @@ def test_a_message_leaves_with_our_id_and_comes_back_with_metas(
     }
 
 
+def test_the_operator_sets_the_pace_and_how_long_a_doubt_lasts() -> None:
+    settings = load(messages_per_second=20, in_doubt_seconds=300)
+    channel = WhatsAppChannel(settings, Http(hosts(settings)))
+    assert (channel.rate, channel.doubt_seconds) == (20, 300)
+
+
 def test_a_user_id_goes_as_recipient_and_comes_back_as_user_id(
     channel: WhatsAppChannel, meta: responses.RequestsMock
 ) -> None:
