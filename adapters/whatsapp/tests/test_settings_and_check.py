@@ -159,5 +159,11 @@ def test_without_a_network_nothing_is_claimed() -> None:
     found = doctor(url="http://127.0.0.1:8080/hooks/abc", api_url="http://127.0.0.1:9/v26.0")
     assert found["token"].ok is None
     assert found["clock"].ok is None
-    assert found["public URL"].ok is False
-    assert "CONNECTOR_PUBLIC_URL" in found["public URL"].fix
+
+
+def test_a_stand_in_on_this_machine_reaches_an_address_of_this_machine(meta: responses.RequestsMock) -> None:
+    answer(meta)
+    near = "http://127.0.0.1:8080/hooks/abc"
+    assert doctor(url=near)["public URL"].ok is False
+    assert "CONNECTOR_PUBLIC_URL" in doctor(url=near)["public URL"].fix
+    assert "public URL" not in doctor(url=near, api_url="http://127.0.0.1:9/v26.0")
