@@ -1,0 +1,54 @@
+"""``open_stage``: an installation for a story, ended with all its processes however the story goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.settings import Settings
+from connector.wiring import Wiring
+from tests.stories.kit import OURS, Stage, Whatsapp
+
+OpenStage = Callable[..., Stage]
+
+
+@pytest.fixture
+def open_stage(tmp_path: Path, _migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenStage]:
+    """Open a stage: ``open_stage(DATABASE_URL=…, latency_ms=300)``; capitals are variables, the rest the sandbox's."""
+    if sys.platform != "linux":
+        pytest.skip("stories look for their processes in /proc")
+    for name in [name for name in os.environ if name.startswith(OURS) and not name.startswith("CONNECTOR_TEST_")]:
+        monkeypatch.delenv(name)
+    stages: list[Stage] = []
+
+    def open_one(**given: Any) -> Stage:
+        data, port = tmp_path / f"stage-{len(stages)}" / "data", _free_port()
+        data.mkdir(mode=0o700, parents=True)
+        variables = {"CONNECTOR_DATA": str(data), "CONNECTOR_PORT": str(port)}
+        variables |= {name: given.pop(name) for name in list(given) if name.isupper()}
+        if "DATABASE_URL" not in variables:
+            shutil.copy(_migrated_file, data / "connector.db")
+        stack = ExitStack()
+        whatsapp = stack.enter_context(Whatsapp(**{"receipt_ms": 600, "latency_ms": 100} | given))
+        wiring = Wiring.from_settings(Settings.from_env(variables))
+        stack.callback(wiring.close)
+        stages.append(Stage(data, port, {**os.environ, **variables}, whatsapp, wiring, stack))
+        return stages[-1]
+
+    yield open_one
+    for stage in stages:
+        stage.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
