@@ -12,6 +12,7 @@ from sqlalchemy import inspect, text
 
 from connector.errors import ConfigurationError
 from connector.store.engine import Store
+from connector.store.reach import reach
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -36,7 +37,8 @@ def newest() -> str:
 
 
 def current(store: Store) -> str:
-    """Return the revision the database is at; ``""`` where it is empty."""
+    """Return the revision the database is at; ``""`` where it is empty. Raises ConfigurationError."""
+    reach(store)
     with store.read() as tx:
         if not inspect(tx).has_table("alembic_version"):
             return ""
