@@ -29,6 +29,9 @@ POLL_SECONDS = 0.2
 ADOPTED_SECONDS = 2.0
 """How often to see whether a server that we did not start is still up."""
 
+FOLLOWED = "CONNECTOR_SUPERVISED"
+"""Names, in the environment of a child, the process whose end it shares."""
+
 log = get(__name__)
 
 
@@ -126,7 +129,7 @@ class Supervisor:
             "CONNECTOR_DATA": str(self.settings.data),
             "CONNECTOR_HOST": self.settings.host,
             "CONNECTOR_PORT": str(self.settings.port),
-            "CONNECTOR_SUPERVISED": str(os.getpid()),
+            FOLLOWED: str(os.getpid()),
         }
         return subprocess.Popen(  # noqa: S603 - ourselves; and this process has one thread
             [sys.executable, "-m", "connector", *words], env=environ, preexec_fn=_leave_ctrl_c_to_parent
@@ -152,13 +155,14 @@ def _leave_ctrl_c_to_parent() -> None:
 
 
 def follow_parent() -> None:
-    """End this process when the supervisor that started it is gone, even by kill -9."""
-    parent = os.environ.get("CONNECTOR_SUPERVISED")
-    if not parent or os.getppid() != int(parent):
+    """End this process when the one that started it is gone, even by kill -9; its own children follow it in turn."""
+    parent = int(os.environ.get(FOLLOWED) or 0)
+    os.environ[FOLLOWED] = str(os.getpid())
+    if parent in (0, os.getpid()):
         return
 
     def watch() -> None:
-        while os.getppid() == int(parent):
+        while os.getppid() == parent:
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
 
