@@ -125,6 +125,13 @@ class DrainWorker(SimpleWorker):
         stopping.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # rq's own signature is untyped
 
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Do nothing more when asked again: the answers to what is in flight are still worth waiting for.
+
+        RQ would break the job off, which leaves in doubt what has been sent. Jobs end within seconds of the
+        first request, and whoever cannot wait has SIGKILL.
+        """
+
     def _install_signal_handlers(self) -> None:
         signal.signal(signal.SIGINT, self.request_stop)
         signal.signal(signal.SIGTERM, self.request_stop)
