@@ -114,7 +114,7 @@ def put(store: Store) -> Callable[..., MessageId]:
             occurred_at=moment,
             send=Send(
                 channel=NUMBER,
-                recipient="+447700900123",
+                recipient="+447400123456",
                 template="paid",
                 language="en",
                 category=Category.UTILITY,
