@@ -174,9 +174,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "request",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("delivery_key", sa.Text(), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
