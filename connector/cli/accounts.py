@@ -23,7 +23,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group(cls=Commands)
 def accounts() -> None:
-    """Connect shops, CRMs and WhatsApp numbers, and check that they work."""
+    """Connect shops, CRMs and WhatsApp numbers, and check that they work.
+
+    \b
+    Example:
+      connector accounts add shopify --name main-store --set shop=my-shop
+    """
 
 
 @accounts.command()

@@ -10,7 +10,12 @@ from connector.flow import accounts
 
 @click.group(cls=Commands)
 def keys() -> None:
-    """Change the key that encrypts the secrets of all accounts."""
+    """Change the key that encrypts the secrets of all accounts.
+
+    \b
+    Example:
+      connector keys rotate
+    """
 
 
 @keys.command()

@@ -34,7 +34,12 @@ note = click.option("--note", default="", help="Why; kept with the version.")
 
 @click.group(cls=Commands)
 def mappings() -> None:
-    """Say what is sent when: check, import, publish, compare, roll back."""
+    """Say what is sent when: check, import, publish, compare, roll back.
+
+    \b
+    Example:
+      connector mappings import shipped --publish
+    """
 
 
 @mappings.command()

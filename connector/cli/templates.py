@@ -23,7 +23,12 @@ FILE_CAP = 8 * 1024 * 1024
 
 @click.group(cls=Commands)
 def templates() -> None:
-    """Know the channel's templates: sync them, list them, import them for a trial."""
+    """Know the channel's templates: sync them, list them, import them for a trial.
+
+    \b
+    Example:
+      connector templates sync
+    """
 
 
 @templates.command()

@@ -25,6 +25,10 @@ def sandbox() -> None:
 
     `serve` stands in for Meta's Graph API, `post` for a shop that posts signed orders. Both stay on this
     machine: other addresses are refused.
+
+    \b
+    Example:
+      connector sandbox serve --app-secret SECRET
     """
 
 
