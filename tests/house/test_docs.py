@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 import pytest
 
-from connector.cli import cli
 from connector.model import Reason
 from connector.registry import Registry
 from tests.house.commands import PAGE, every, page
@@ -109,11 +108,3 @@ def test_what_the_documents_show_is_what_happens(tmp_path: Path) -> None:
             for line in filter(None, map(str.strip, expected.splitlines())):
                 pattern = ".*".join(re.escape(part) for part in line.split("…"))
                 assert re.search(pattern, said), f"{place}\nnot said: {line}\n{said}"
-
-
-def test_every_command_shows_an_example() -> None:
-    silent = [
-        called for called, command, context in every(cli, "connector") if "Example" not in command.get_help(context)
-    ]
-
-    assert silent == []
