@@ -44,6 +44,7 @@ from connector.settings import Settings
 from connector.store import Store, schema
 from connector.web import create_app
 from connector.wiring import Wiring
+from tests.servers import Postgres
 
 RECIPES = resources.files("mappings") / "shopify"
 SHOP = "fernhill-tea.myshopify.com"
@@ -199,18 +200,19 @@ def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[
 class Served:
     """An installation behind its real server: ``python -m connector web``, in a process of its own."""
 
-    def __init__(self, house: House, data: Path) -> None:
+    def __init__(self, house: House, data: Path, *words: str, **environ: str) -> None:
+        """``words`` are further ones of the command, ``environ`` further variables."""
         self.house = house
         self.log_path = data / "web.log"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         ours = ("CONNECTOR_", "DATABASE_URL", "REDIS_URL", "PROMETHEUS_MULTIPROC_DIR")
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         with self.log_path.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "connector", "web", "--port", str(self.port)],
-                env=environ | {"CONNECTOR_DATA": str(data), "HTTP_PROXY": PROXY},
+                [sys.executable, "-m", "connector", "web", "--port", str(self.port), *words],
+                env=inherited | {"CONNECTOR_DATA": str(data), "HTTP_PROXY": PROXY} | environ,
                 cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         end = time.monotonic() + PATIENCE
@@ -243,7 +245,8 @@ class Served:
                 with suppress(ConnectionError):  # it may hang up before it has heard all; what it said counts
                     connection.sendall(part)
             if hang_up:
-                connection.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # it may have been quicker
+                    connection.shutdown(socket.SHUT_WR)
             heard = b""
             with suppress(ConnectionError):
                 while part := connection.recv(65536):
@@ -290,6 +293,24 @@ def served(_server: Served) -> Iterator[Served]:
         tx.execute(delete(schema.request))
     yield _server
     assert _server.is_well()
+
+
+class Away:
+    """A PostgreSQL database that can be taken away, and given back."""
+
+    def __init__(self, server: Postgres, url: str) -> None:
+        self.server, self.name = server, url.partition("?")[0].rpartition("/")[2]
+
+    def go(self) -> None:
+        """Cut every connection, and let nobody in."""
+        self.server.run(
+            f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS false",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'",
+        )
+
+    def come_back(self) -> None:
+        """Let everybody in."""
+        self.server.run(f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS true")
 
 
 def fresh(payload: Any) -> Any:

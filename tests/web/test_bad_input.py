@@ -311,31 +311,31 @@ NEVER = ("None", "nan", "NaN", "Infinity", "Decimal", "Undefined", "[]", "{}", "
 """What Python says, and no buyer should read."""
 
 
-def sound(house: House, spoilt: str = "", *, unreadable: bool = False) -> None:
+def sound(house: House, *, unreadable: bool = False) -> None:
     """Fail unless everything ended in a message that a person can read, or in a reason that an operator can."""
     for row in house.rows("request"):
-        assert row.state in ("done", "ignored") or unreadable, (spoilt, row.state, row.words)
+        assert row.state in ("done", "ignored") or unreadable, (row.state, row.words)
         assert row.tries < MAX_TRIES
     for row in house.rows("decision"):
         if row.verdict == "skip":
             assert row.reason in tuple(Reason)
-            assert row.words, spoilt
-            assert "None" not in row.words.replace("'None'", ""), (spoilt, row.words)
+            assert row.words
+            assert "None" not in row.words.replace("'None'", ""), row.words
         for name, _, words in row.steps:
-            assert name and words, (spoilt, row.steps)  # noqa: PT018
+            assert name and words, row.steps  # noqa: PT018
     for row in house.rows("message"):
         assert row.recipient.startswith("+")
         for key, text in row.slots.items():
-            assert text.strip(), (spoilt, key)
+            assert text.strip(), key
             said = [word for word in NEVER if word in text]
-            assert not said, (spoilt, key, text)
-            assert "\n" not in text and "\t" not in text and "    " not in text, (spoilt, key)  # noqa: PT018
+            assert not said, (key, text)
+            assert "\n" not in text and "\t" not in text and "    " not in text, (key, text)  # noqa: PT018
     with house.store.read() as tx:
         for row in house.rows("event"):
             file = look.event_file(tx, row.id)
             assert file is not None
             story = explain.tell_event(file)
-            assert all(line.words for line in story.lines), spoilt
+            assert all(line.words for line in story.lines)
 
 
 @pytest.fixture
@@ -355,7 +355,7 @@ def test_every_recipe_ends_in_a_sensible_message_or_a_reason(recipes: House, rec
             body = IDS.sub(rb"\g<1>%d" % (number + 1), encode(payload))  # another order each time
             assert recipes.post(body, each["topic"]).status_code == 200, name
         recipes.decide()
-        sound(recipes, name)
+    sound(recipes)
     told_of = {(row.mapping, row.verdict) for row in recipes.rows("decision")}
     assert (recipe, "skip") in told_of
     assert (recipe, "send") in told_of, "what is spoilt elsewhere does not stop a message that needs it not"

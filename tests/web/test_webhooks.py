@@ -39,6 +39,7 @@ from tests.web.conftest import (
     SECRETS,
     SHOP,
     VERIFY_TOKEN,
+    Away,
     House,
     Served,
     app_signature,
@@ -495,22 +496,6 @@ def test_a_request_that_cannot_be_stored_is_refused_so_that_it_comes_again(
     assert house.post({"id": 1, "phone": "+447400123456"}).status_code == 200
 
 
-class Away:
-    """A PostgreSQL database that can be taken away, and given back."""
-
-    def __init__(self, server: Postgres, url: str) -> None:
-        self.server, self.name = server, url.partition("?")[0].rpartition("/")[2]
-
-    def go(self) -> None:
-        self.server.run(
-            f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS false",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'",
-        )
-
-    def come_back(self) -> None:
-        self.server.run(f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS true")
-
-
 def test_while_the_database_is_away_senders_are_told_to_come_again(
     postgres: Postgres, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -560,7 +545,7 @@ def statuses(answer: bytes) -> list[int]:
 
 
 def test_a_body_in_chunks_without_a_length_is_taken_whole(served: Served) -> None:
-    assert statuses(served.send(served.head(BODY, CHUNKED, length=None), chunked(BODY))) == [200]
+    assert statuses(served.send(served.head(BODY, CHUNKED, length=None) + chunked(BODY))) == [200]
     assert served.bodies() == [BODY]
 
 
@@ -572,7 +557,7 @@ def test_a_body_that_comes_drop_by_drop_is_taken_whole(served: Served) -> None:
 
 def test_a_sender_that_asks_first_is_told_to_go_on_and_a_stranger_is_not(served: Served) -> None:
     expects = "Expect: 100-continue"
-    assert statuses(served.send(served.head(BODY, expects), BODY)) == [100, 200]
+    assert statuses(served.send(served.head(BODY, expects) + BODY)) == [100, 200]
     nobody = "POST /hooks/nobody HTTP/1.1"
     assert statuses(served.send(served.head(BODY, expects, start=nobody))) == [404]
 
@@ -650,7 +635,7 @@ def test_odd_headers_are_refused_or_harmless(served: Served, lines: list[str], w
     head = served.head(BODY, *lines)
     if signed_already:
         head = head.replace(f"X-Shopify-Hmac-Sha256: {shop_signature(BODY)}\r\n".encode(), b"")
-    found = statuses(served.send(head, BODY))
+    found = statuses(served.send(head + BODY))
     assert found in (wanted, []) if wanted[0] in (400, 431) else found == wanted
     assert served.bodies() == ([BODY] if wanted == [200] else [])
 
@@ -679,13 +664,14 @@ def test_two_lengths_do_not_smuggle_a_request(served: Served) -> None:
 )  # fmt: skip
 def test_there_is_one_way_to_write_an_address(served: Served, path: str, wanted: int) -> None:
     start = f"POST {path.format(served.house.shop.token)} HTTP/1.1"
-    assert statuses(served.send(served.head(BODY, start=start), BODY)) == [wanted]
+    found = statuses(served.send(served.head(BODY, start=start) + BODY))
+    assert found == [wanted] or (wanted == 414 and not found), "what is too long may be cut off without a word"
     assert served.bodies() == ([BODY] if wanted == 200 else [])
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method])
 def test_the_server_takes_only_posts(served: Served, method: str) -> None:
-    answer = served.send(served.head(BODY, start=f"{method} /hooks/{served.house.shop.token} HTTP/1.1"), BODY)
+    answer = served.send(served.head(BODY, start=f"{method} /hooks/{served.house.shop.token} HTTP/1.1") + BODY)
     assert statuses(answer) == [405]
     assert answer.endswith(b"\r\n\r\n") == (method == "HEAD"), "a HEAD has no body, the others say what to do"
     assert served.bodies() == []
@@ -693,8 +679,8 @@ def test_the_server_takes_only_posts(served: Served, method: str) -> None:
 
 def test_http_1_0_is_served_and_without_a_length_it_has_no_body(served: Served) -> None:
     start = f"POST /hooks/{served.house.shop.token} HTTP/1.0"
-    assert statuses(served.send(served.head(BODY, start=start), BODY)) == [200]
-    assert statuses(served.send(served.head(BODY, start=start, length=None), BODY, hang_up=True)) == [401]
+    assert statuses(served.send(served.head(BODY, start=start) + BODY)) == [200]
+    assert statuses(served.send(served.head(BODY, start=start, length=None) + BODY, hang_up=True)) == [401]
     assert served.bodies() == [BODY]
 
 
@@ -718,7 +704,7 @@ def test_noise_is_refused_or_left_unanswered(served: Served, noise: bytes) -> No
 
 
 def test_the_process_s_own_variables_are_not_taken_for_headers(served: Served) -> None:
-    assert statuses(served.send(served.head(BODY), BODY)) == [200]
+    assert statuses(served.send(served.head(BODY) + BODY)) == [200]
     (row,) = served.house.rows("request")
     assert "proxy-password" not in json.dumps(row.headers)
     assert served.house.decide().requests == 1
@@ -728,9 +714,9 @@ def test_what_the_server_logs_names_no_secret_no_phone_and_no_body(served: Serve
     private = {"id": 1, "name": "#private-7", "phone": "+447400123456", "note": "Zo\u00eb's gate code is 1185"}
     body = json.dumps(private).encode()
     forged = served.head(body).replace(shop_signature(body).encode(), shop_signature(b"another").encode())
-    assert statuses(served.send(served.head(body), body)) == [200]
+    assert statuses(served.send(served.head(body) + body)) == [200]
     assert statuses(served.send(forged, body)) == [401]
-    assert statuses(served.send(served.head(body, length="99"), body, hang_up=True)) in ([400], [])
+    assert statuses(served.send(served.head(body, length="99") + body, hang_up=True)) in ([400], [])
     query = f"hub.mode=subscribe&hub.verify_token={VERIFY_TOKEN}&hub.challenge=447400123456"
     start = f"GET /hooks/{served.house.number.token}?{query} HTTP/1.1"
     assert statuses(served.send(served.head(b"", start=start))) == [200]
