@@ -30,11 +30,14 @@ MOST_HEADERS = 100
 MOST_QUERY = 4096
 MOST_DIGITS = 12
 """Of a Content-Length."""
-_NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding"}
+_NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding"} | {
+    # Servers put variables of this process, such as HTTP_PROXY, beside the headers of every request.
+    name[5:].replace("_", "-").lower()
+    for name in os.environ
+    if name.startswith("HTTP_")
+}
 _AUTHORIZATION = "authorization"
 """Shown to the receiver, and never stored."""
-_INHERITED = frozenset(name for name in os.environ if name.startswith("HTTP_"))
-"""Variables of this process, such as HTTP_PROXY: servers put them beside the headers of every request."""
 _REASONS = {
     200: "200 OK",
     400: "400 Bad Request",
@@ -170,7 +173,7 @@ def _request(environ: dict[str, Any], body: bytes) -> Request:
     headers = {
         name[5:].replace("_", "-").lower(): value[:MOST_HEADER]
         for name, value in environ.items()
-        if name.startswith("HTTP_") and isinstance(value, str) and name not in _INHERITED
+        if name.startswith("HTTP_") and isinstance(value, str)
     }
     for name in _NOT_KEPT:
         headers.pop(name, None)
