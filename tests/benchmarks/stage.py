@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.flow import accounts, templates
-from connector.model import Account, Category, MessageId, Send, State, new_id, now
+from connector.model import Account, Category, EventId, MessageId, Send, State, new_id, now
 from connector.settings import Settings
 from connector.store import mappings, migrate, outbox
 from connector.wiring import Wiring
@@ -103,7 +103,7 @@ class Stage:
         """Run one of our commands until the block ends; yields its process id."""
         command = [sys.executable, "-m", "connector", *words]
         with (self.tools.settings.data / "bench.log").open("ab") as log:
-            process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)  # noqa: S603 - ourselves
+            process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
         try:
             self._wait(process)
             yield process.pid
@@ -116,7 +116,7 @@ class Stage:
         url = f"http://127.0.0.1:{self.tools.settings.port}/readyz"
         while process.poll() is None and time.monotonic() < end:
             try:
-                with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own address
+                with urllib.request.urlopen(url, timeout=1):
                     return
             except OSError:
                 time.sleep(0.1)
@@ -127,7 +127,8 @@ class Stage:
         at = now()
         made = [
             outbox.NewMessage(
-                id=MessageId(new_id()), event_id="bench", mapping="bench/paid", version=1, source_id=self.shop.id,  # type: ignore[arg-type]
+                id=MessageId(new_id()), event_id=EventId("bench"), mapping="bench/paid", version=1,
+                source_id=self.shop.id,
                 dedupe_key=new_id(), subject=f"order:{number}", label=f"#{number}", occurred_at=at,
                 send=Send(
                     channel=self.number.id, recipient=f"+49151{20_000_000 + number:08d}", template="order_paid",
@@ -145,7 +146,7 @@ class Stage:
     def count(self, state: State) -> int:
         """Count messages that are in this state."""
         with self.tools.store.read() as tx:
-            found = tx.exec_driver_sql(f"SELECT count(*) FROM message WHERE state = '{state.value}'").scalar_one()  # noqa: S608
+            found = tx.exec_driver_sql(f"SELECT count(*) FROM message WHERE state = '{state.value}'").scalar_one()
         return int(found)
 
 
@@ -205,5 +206,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-

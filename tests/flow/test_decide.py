@@ -191,7 +191,7 @@ def test_an_event_becomes_a_message_with_its_decision(store: Store, post: Post, 
         trace = tx.execute(select(decision)).one()
     assert (row.recipient, row.slots, row.mapping, row.version) == ("+447400123456", {"body.1": "#1"}, "toy/paid", 1)
     assert (trace.verdict, trace.message_id) == ("send", row.id)
-    assert [step[0] for step in trace.steps][0] == "conditions"
+    assert trace.steps[0][0] == "conditions"
 
 
 def test_one_fact_told_twice_is_one_event_and_one_message(store: Store, post: Post, work: Callable[[], Done]) -> None:

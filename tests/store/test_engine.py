@@ -87,9 +87,13 @@ def test_a_writer_waits_for_the_writer_before_it(sqlite_store: Store, monkeypatc
 
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.write() as tx:
-        marks.put(tx, "n", "1")
-        raise RuntimeError
+    def fail() -> None:
+        with store.write() as tx:
+            marks.put(tx, "n", "1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
 
     with store.read() as tx:
         assert marks.get(tx, "n") is None
