@@ -87,8 +87,9 @@ class Stage:
         self.number = accounts.connect(
             tools.store, tools.registry, tools.vault, "whatsapp", "number",
             {
-                "phone_number_id": NUMBER, "waba_id": "200000000000001", "access_token": "token", "app_secret": APP_SECRET,
-                "verify_token": "verify", "api_url": graph_url, "messages_per_second": 2000,
+                "phone_number_id": NUMBER, "waba_id": "200000000000001", "access_token": "token",
+                "app_secret": APP_SECRET, "verify_token": "verify", "api_url": graph_url,
+                "messages_per_second": 2000,
             },
         )  # fmt: skip
         read = tools.registry.get("whatsapp").read_templates
