@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+
 from connector.sandbox.deliveries import Mix
+from connector.supervisor import GRACE_SECONDS
 from tests.servers import Valkey
 from tests.stories.conftest import OpenStage
 from tests.stories.kit import Stage
@@ -13,8 +16,11 @@ WANTED = 40 - 4 - 3 - 4 - 2
 
 def test_a_paid_order_becomes_a_message_and_its_receipts_come_home(open_stage: OpenStage) -> None:
     stage = open_stage(duplicates=0.2, reorder=0.3, early=0.2).set_up()
-    stage.run()
+    part = stage.run()
     _tell_the_story(stage)
+    part.send(signal.SIGTERM)
+    assert part.ended(GRACE_SECONDS) == 0
+    assert stage.processes() == {}
 
 
 def test_the_parts_run_apart_on_postgresql_and_an_outer_redis(
