@@ -85,6 +85,7 @@ def decide() -> None:
         if tools.store.is_sqlite:
             with tools.store.write() as tx:
                 leases.release(tx, "decide", owner)
+    tools.queue.heard("decide")  # a bell of the last moment woke somebody who found us at it, and went away
     with tools.store.read() as tx:
         left = inbox.is_due(tx)
     if left:
@@ -134,6 +135,7 @@ def deliver(channel_id: str) -> None:
     if not drain.run(lambda: tools.queue.heard("deliver", channel_id)):
         return
     tally = drain.tally
+    tools.queue.heard("deliver", channel_id)
     with tools.store.read() as tx:
         left = not tally.suspended and bool(outbox.restless(tx, [id_]))
     if left:
