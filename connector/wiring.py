@@ -119,7 +119,11 @@ class Directory:
             known = self._by_id.get(account.id)
             if known is None or known.account != account:
                 adapter = self._registry.get(account.adapter)
-                receiver = adapter.receiver(account.settings) if adapter.receiver else None
+                try:
+                    receiver = adapter.receiver(account.settings) if adapter.receiver else None
+                except Exception:  # one adapter's bug must not cost the other accounts their webhooks
+                    log.exception("account.not_reached", account=account.name)
+                    receiver = None
                 known = Reached(account, adapter, receiver)
             by_id[account.id] = known
         self._by_id = by_id

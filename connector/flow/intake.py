@@ -13,12 +13,14 @@ from queue import Empty, SimpleQueue
 from connector.store import Store, inbox
 
 MOST_AT_ONCE = 64
+PATIENCE_SECONDS = 4.0
+"""Shopify hangs up after 5 s; holding a thread for longer helps nobody."""
 
 
 class Intake:
     """Stores arrivals. ``accept`` may be called from many threads; each call returns after its commit."""
 
-    def __init__(self, store: Store, ring: Callable[[], object], *, patience: float = 20.0) -> None:
+    def __init__(self, store: Store, ring: Callable[[], object], *, patience: float = PATIENCE_SECONDS) -> None:
         """``ring`` is called after a commit that stored something new; it must not fail."""
         self._store = store
         self._ring = ring
