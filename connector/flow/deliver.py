@@ -45,6 +45,8 @@ class Result:
 
     id: MessageId
     attempt: str
+    occurred_at: datetime
+    """When the event happened that it speaks of."""
     sent: Sent | None = None
     error: RemoteError | None = None
     seconds: float
@@ -124,7 +126,9 @@ class Drain:
         while True:
             stop = bool(self.tally.suspended) or self._lost or self._should_stop()
             at = time.monotonic()
+            self._in_flight -= len(results)
             begun = self._exchange(results, 0 if stop else self._room(at))
+            self._in_flight += len(begun)
             for row, attempt in begun:
                 pool.submit(self._send, row, attempt)
             busy = bool(self._in_flight or results)
@@ -172,29 +176,34 @@ class Drain:
                 self._write(tx, results, at)
             if room and not self.tally.suspended and not self._lost:
                 begun = self._begin(tx, room, at)
-        self._in_flight += len(begun) - len(results)
         return begun
 
     def _write(self, tx: Transaction, results: list[Result], at: datetime) -> None:
-        rows = {row.id: row for row in outbox.load(tx, [result.id for result in results])}
-        before = {row.id: row.state for row in rows.values()}
         ends = []
         for result in results:
-            row = rows[result.id]
-            self._count(result, row, at)
             name, code, words = outcome.describe(result.sent, result.error)
             ends.append((result.attempt, name, code, words))
-            if row.lease_owner == self._owner or (result.sent and row.state is State.IN_DOUBT):
-                outcome.apply(row, result.sent, result.error, at, doubt_seconds=self._channel.doubt_seconds)
-            if result.error is not None:
-                self._react(tx, row, result.error, at)
+            self._count(result, name, code, at)
         outbox.end_attempts(tx, ends, at)
-        accepted = [row for row in rows.values() if row.state is State.ACCEPTED]
-        settle_parked(tx, accepted, at)
-        outbox.save(tx, rows.values())
-        for row in rows.values():
-            if row.state is not before[row.id]:
-                self.tally.states[row.state] = self.tally.states.get(row.state, 0) + 1
+        taken = [(result.id, result.sent) for result in results if result.sent is not None]
+        outbox.accept(tx, taken, self._owner, at)
+        self._tell(State.ACCEPTED, len(taken))
+        if taken:
+            settle_parked(tx, self._account, [sent.remote_id for _, sent in taken], at)
+        refused = {result.id: result.error for result in results if result.error is not None}
+        if refused:
+            self._write_refused(tx, refused, at)
+
+    def _write_refused(self, tx: Transaction, refused: dict[MessageId, RemoteError], at: datetime) -> None:
+        rows = outbox.load(tx, list(refused))
+        for row in rows:
+            error, before = refused[row.id], row.state
+            if row.lease_owner == self._owner:
+                outcome.refuse(row, error, at, doubt_seconds=self._channel.doubt_seconds)
+            self._react(tx, row, error, at)
+            if row.state is not before:
+                self._tell(row.state)
+        outbox.save(tx, rows)
 
     def _react(self, tx: Transaction, row: outbox.Row, error: RemoteError, at: datetime) -> None:
         """Draw the consequences of a refusal that reach beyond its message."""
@@ -226,7 +235,7 @@ class Drain:
         stopped = [row for row in rows if row.state is not State.WAITING or row.not_before > at]
         outbox.save(tx, stopped)
         for row in stopped:
-            self.tally.states[row.state] = self.tally.states.get(row.state, 0) + 1
+            self._tell(row.state)
         self._pace.put_back(room - len(passed))
         attempts = outbox.begin(tx, passed, self._owner, LEASE_SECONDS)
         return [(row, attempts[row.id]) for row in passed]
@@ -244,13 +253,17 @@ class Drain:
             error = PermanentError(
                 f"The adapter failed ({type(bug).__name__}); see the log.", code="bug", advice="Report it, then replay."
             )
+        seconds = time.perf_counter() - started
         self._done.put(
-            Result(id=row.id, attempt=attempt, sent=sent, error=error, seconds=time.perf_counter() - started)
+            Result(id=row.id, attempt=attempt, occurred_at=row.occurred_at, sent=sent, error=error, seconds=seconds)
         )
 
-    def _count(self, result: Result, row: outbox.Row, at: datetime) -> None:
-        name, code, _ = outcome.describe(result.sent, result.error)
+    def _count(self, result: Result, name: str, code: str, at: datetime) -> None:
         self.tally.outcomes[name, code] = self.tally.outcomes.get((name, code), 0) + 1
         self.tally.seconds.append(result.seconds)
         if result.sent:
-            self.tally.lags.append((at - row.occurred_at).total_seconds())
+            self.tally.lags.append((at - result.occurred_at).total_seconds())
+
+    def _tell(self, state: State, count: int = 1) -> None:
+        if count:
+            self.tally.states[state] = self.tally.states.get(state, 0) + count

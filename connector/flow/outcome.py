@@ -54,17 +54,9 @@ def is_overload(error: RemoteError) -> bool:
     return isinstance(error, TemporaryError) and (error.scope is Scope.ACCOUNT or (error.status or 500) >= 500)
 
 
-def apply(row: outbox.Row, sent: Sent | None, error: RemoteError | None, at: datetime, *, doubt_seconds: float) -> None:
-    """Move a message on after an attempt. A receipt may have moved it already: never go back."""
-    if sent is not None:
-        row.remote_id = sent.remote_id
-        row.recipient_id = sent.recipient_id
-        row.accepted_at = at
-        if row.state in (State.SENDING, State.IN_DOUBT):
-            row.state, row.reason, row.words, row.code = State.ACCEPTED, "", "", ""
-        row.lease_owner = row.lease_until = None
-        return
-    if row.state is not State.SENDING or error is None:
+def refuse(row: outbox.Row, error: RemoteError, at: datetime, *, doubt_seconds: float) -> None:
+    """Move a message on after an attempt that failed. A receipt may have moved it already: never go back."""
+    if row.state is not State.SENDING:
         return
     row.code, row.words = error.code, note_of(error)
     row.lease_owner = row.lease_until = None

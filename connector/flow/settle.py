@@ -6,7 +6,7 @@ Receipts come twice, in any order, and before the reply to the send: all of that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from connector.model import RANK, STATE_OF, AccountId, MessageId, Receipt, RemoteId, State, Status
@@ -46,20 +46,17 @@ def settle(
     return [(row.channel_id, row.state) for row, before in touched.values() if row.state != before]
 
 
-def settle_parked(tx: Transaction, rows: Iterable[outbox.Row], at: datetime) -> list[outbox.Row]:
-    """Apply receipts that came before we knew the remote id of these messages; return the rows they moved."""
-    by_channel: dict[AccountId, dict[RemoteId, outbox.Row]] = {}
-    for row in rows:
-        if row.remote_id:
-            by_channel.setdefault(row.channel_id, {})[row.remote_id] = row
-    moved = []
-    for channel_id, by_remote in by_channel.items():
-        for item in receipts.unpark(tx, channel_id, by_remote):
-            row = by_remote[item.remote_id]
+def settle_parked(tx: Transaction, channel_id: AccountId, remote_ids: Sequence[RemoteId], at: datetime) -> None:
+    """Apply receipts that came before we knew these remote ids."""
+    parked = receipts.unpark(tx, channel_id, remote_ids)
+    if not parked:
+        return
+    rows = {row.remote_id: row for row in outbox.load(tx, remote_ids={item.remote_id for item in parked})}
+    for item in parked:
+        if (row := rows.get(item.remote_id)) is not None:
             receipts.assign(tx, channel_id, item.key, row.id)
             advance(row, item, at)
-            moved.append(row)
-    return moved
+    outbox.save(tx, rows.values())
 
 
 def advance(row: outbox.Row, item: Receipt, at: datetime) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 
 from connector.model import (
     AccountId,
@@ -17,6 +17,7 @@ from connector.model import (
     MessageId,
     RemoteId,
     Send,
+    Sent,
     State,
     new_id,
     now,
@@ -256,6 +257,44 @@ def end_attempts(tx: Transaction, ends: Sequence[tuple[str, str, str, str]], at:
             .where(attempt.c.id == bindparam("id_"))
             .values(outcome=bindparam("outcome_"), code=bindparam("code_"), words=bindparam("words_"), ended_at=at),
             [{"id_": a, "outcome_": b, "code_": c, "words_": d} for a, b, c, d in ends],
+        )
+
+
+_ON_THE_WAY = or_(message.c.state == State.SENDING, message.c.state == State.IN_DOUBT)
+_ACCEPT = (
+    update(message)
+    .where(
+        message.c.id == bindparam("id_"),
+        or_(message.c.lease_owner == bindparam("owner_"), message.c.state == State.IN_DOUBT),
+    )
+    .values(
+        remote_id=bindparam("remote_id_"),
+        recipient_id=bindparam("recipient_id_"),
+        accepted_at=bindparam("at_"),
+        state=case((_ON_THE_WAY, State.ACCEPTED.value), else_=message.c.state),
+        reason=case((_ON_THE_WAY, ""), else_=message.c.reason),
+        words=case((_ON_THE_WAY, ""), else_=message.c.words),
+        lease_owner=None,
+        lease_until=None,
+    )
+)
+
+
+def accept(tx: Transaction, taken: Sequence[tuple[MessageId, Sent]], owner: str, at: datetime) -> None:
+    """Note that the channel took messages over. One that a receipt has moved already stays where it is."""
+    if taken:
+        tx.execute(
+            _ACCEPT,
+            [
+                {
+                    "id_": id_,
+                    "owner_": owner,
+                    "remote_id_": sent.remote_id,
+                    "recipient_id_": sent.recipient_id,
+                    "at_": at,
+                }
+                for id_, sent in taken
+            ],
         )
 
 

@@ -443,7 +443,7 @@ def test_waits_between_tries_grow_as_the_channel_asks() -> None:
     waits = []
     for tries in range(1, 7):
         item = _row(tries, at)
-        outcome.apply(item, None, TemporaryError("Busy.", retry_after=1), at, doubt_seconds=90)
+        outcome.refuse(item, TemporaryError("Busy.", retry_after=1), at, doubt_seconds=90)
         waits.append((item.not_before - at).total_seconds())
 
     assert waits == sorted(waits)

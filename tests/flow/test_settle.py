@@ -159,8 +159,8 @@ def test_receipts_that_come_before_the_reply_are_parked_and_found_again(store: S
     with store.write() as tx:
         found = outbox.load(tx, [MessageId("m1")])[0]
         found.remote_id, found.state = RemoteId("w1"), State.ACCEPTED
-        moved = settle_parked(tx, [found], AT)
-        outbox.save(tx, moved)
+        outbox.save(tx, [found])
+        settle_parked(tx, NUMBER, [RemoteId("w1")], AT)
 
     assert row(store).state is State.DELIVERED
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +22,7 @@ OpenStage = Callable[..., Stage]
 
 
 @pytest.fixture
-def open_stage(tmp_path: Path, _migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenStage]:
+def open_stage(_migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenStage]:
     """Open a stage: ``open_stage(DATABASE_URL=…, latency_ms=300)``; capitals are variables, the rest the sandbox's."""
     if sys.platform != "linux":
         pytest.skip("stories look for their processes in /proc")
@@ -30,13 +31,14 @@ def open_stage(tmp_path: Path, _migrated_file: Path, monkeypatch: pytest.MonkeyP
     stages: list[Stage] = []
 
     def open_one(**given: Any) -> Stage:
-        data, port = tmp_path / f"stage-{len(stages)}" / "data", _free_port()
-        data.mkdir(mode=0o700, parents=True)
+        stack, port = ExitStack(), _free_port()
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="story-"))  # short, as socket paths must be
+        data = Path(folder) / "data"
+        data.mkdir(mode=0o700)
         variables = {"CONNECTOR_DATA": str(data), "CONNECTOR_PORT": str(port)}
         variables |= {name: given.pop(name) for name in list(given) if name.isupper()}
         if "DATABASE_URL" not in variables:
             shutil.copy(_migrated_file, data / "connector.db")
-        stack = ExitStack()
         whatsapp = stack.enter_context(Whatsapp(**{"receipt_ms": 600, "latency_ms": 100} | given))
         wiring = Wiring.from_settings(Settings.from_env(variables))
         stack.callback(wiring.close)

@@ -198,7 +198,7 @@ class Stage:
         """Run ``connector <words>`` to its end and return what it said."""
         return subprocess.run(
             [sys.executable, "-m", "connector", *words], env={**self.environ, **environ}, cwd=ROOT,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * PATIENCE,
         )  # fmt: skip
 
     def serves(self) -> bool:
@@ -208,12 +208,12 @@ class Stage:
         return False
 
     def processes(self) -> dict[int, list[str]]:
-        """Return everything that lives on this data folder, whoever started it: process id -> command."""
-        mark = f"CONNECTOR_DATA={self.data}".encode()
+        """Return everything that lives on a data folder of this stage, whoever started it: process id -> command."""
+        mark = f"CONNECTOR_DATA={self.data.parent}/".encode()
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                if any(each.startswith(mark) for each in (folder / "environ").read_bytes().split(b"\0")):
                     found[int(folder.name)] = (folder / "cmdline").read_bytes().decode().split("\0")
         return found
 

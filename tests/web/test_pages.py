@@ -111,7 +111,14 @@ def test_every_answer_is_sealed(client: FlaskClient, path: str) -> None:
 
 def test_nothing_is_written_inline_that_the_policy_forbids(scene: Scene, client: FlaskClient) -> None:
     message, event = scene.message(), scene.event()
-    for path in ("/messages", f"/messages/{message}", f"/events/{event}", "/events", "/requests", "/messages?q=nobody"):
+    for path in (
+        "/messages",
+        f"/messages/{message}",
+        f"/events/{event}",
+        "/events",
+        "/requests",
+        "/messages?q=nobody",
+    ):
         text = read(client, path)
         assert not re.search(r"<script(?![^>]* src=)", text)
         assert not re.search(r"\s(?:style|on\w+)=", text)
@@ -137,12 +144,22 @@ def test_the_front_leads_to_the_messages(client: FlaskClient) -> None:
 
 def test_no_list_and_no_trace_shows_a_whole_phone(scene: Scene, client: FlaskClient) -> None:
     message = scene.message(
-        state=State.FAILED, words=f"{PHONE} is not there", slots={**SLOTS, "body.1": f"Zoë {PHONE}"}, template="other"
+        state=State.FAILED,
+        words=f"{PHONE} is not there",
+        slots={**SLOTS, "body.1": f"Zoë {PHONE}"},
+        template="other",
     )
     event = scene.event("#2")
     scene.skip(event, words=f"{PHONE} has not agreed")
     scene.request(state="unreadable", words=f"No order for {PHONE}")
-    paths = ["/messages", "/events", "/requests", f"/messages/{message}", f"/events/{event}", "/messages?q=1001"]
+    paths = [
+        "/messages",
+        "/events",
+        "/requests",
+        f"/messages/{message}",
+        f"/events/{event}",
+        "/messages?q=1001",
+    ]
     for path in paths:
         text = read(client, path)
         assert "1701234567" not in text, path
@@ -316,7 +333,11 @@ def test_whatever_vendors_and_people_write_is_text_and_nothing_else(scene: Scene
     event = scene.event(evil, subject=evil, type_=f"order.{EVIL}")
     scene.skip(event, words=evil, steps=[[evil, False, evil]], mapping=evil)
     id_ = scene.message(
-        label=evil, template="evil", slots={"header.text": evil, "body.1": evil, evil: evil}, words=evil, mapping=evil
+        label=evil,
+        template="evil",
+        slots={"header.text": evil, "body.1": evil, evil: evil},
+        words=evil,
+        mapping=evil,
     )
     scene.receipt(id_, "failed", words=evil, code=evil, advice=evil)
     scene.request(state="unreadable", words=evil, topic=evil, key=evil)
