@@ -31,6 +31,12 @@ COURTESY_SECONDS = 2.0
 """How long it goes on while other jobs wait for this worker."""
 COURTESY_CHECK_SECONDS = 0.25
 DECIDE_LEASE_SECONDS = 15.0
+HEARTBEAT_SECONDS = 3.0
+FEW = 50
+GATHER_SECONDS = 0.02
+"""Each batch costs two commits, whatever its size: where there were few, wait so long for more."""
+LINGER_SECONDS = 0.3
+"""How long to stay awake when nothing waits: waking up costs 60 Redis commands and four commits."""
 
 log = get(__name__)
 
@@ -70,17 +76,9 @@ def decide() -> None:
     tools, owner, started = wiring(), new_owner(), time.monotonic()
     if tools.store.is_sqlite and not _own(tools, owner, first=True):
         return  # one writer is all that SQLite has use for
-    enough, total = _patience(tools), Done()
     try:
         tools.queue.heard("decide")
-        while not enough():
-            if tools.store.is_sqlite and not _own(tools, owner):
-                break
-            done = decide_batch(tools.store, tools.directory, _catalogue(), owner=owner)
-            if not done.requests:
-                break
-            _tell(tools, done)
-            total.add(done)
+        total = _work_off(tools, owner, _patience(tools))
     finally:
         if tools.store.is_sqlite:
             with tools.store.write() as tx:
@@ -98,6 +96,29 @@ def decide() -> None:
             skips=sum(n for (_, verdict, _), n in total.decisions.items() if verdict == "skip"),
             moves=sum(total.moves.values()), seconds=round(time.monotonic() - started, 3), left=left,
         )  # fmt: skip
+
+
+def _work_off(tools: Wiring, owner: str, enough: Callable[[], bool]) -> Done:
+    """Decide batch by batch; where little waits, let some gather, and stay awake for a moment when nothing does."""
+    total, renew_at, idle_since = Done(), time.monotonic() + HEARTBEAT_SECONDS, 0.0
+    while not enough():
+        at = time.monotonic()
+        if tools.store.is_sqlite and at > renew_at:
+            if not _own(tools, owner):
+                break
+            renew_at = at + HEARTBEAT_SECONDS
+        done = decide_batch(tools.store, tools.directory, _catalogue(), owner=owner)
+        if done.requests:
+            idle_since = 0.0
+            _tell(tools, done)
+            total.add(done)
+        elif not idle_since:
+            idle_since = at
+        elif at - idle_since > LINGER_SECONDS:
+            break
+        if done.requests < FEW:
+            stopping.wait(GATHER_SECONDS)
+    return total
 
 
 def _own(tools: Wiring, owner: str, *, first: bool = False) -> bool:

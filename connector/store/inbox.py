@@ -99,10 +99,10 @@ def lease(tx: Transaction, owner: str, most: int, seconds: float) -> list[Leased
     if not rows:
         return []
     tx.execute(
-        update(request).where(request.c.id.in_([row.id for row in rows])),
-        {"lease_owner": owner, "lease_until": at + timedelta(seconds=seconds)},
+        update(request)
+        .where(request.c.id.in_([row.id for row in rows]))
+        .values(lease_owner=owner, lease_until=at + timedelta(seconds=seconds), tries=request.c.tries + 1)
     )
-    tx.execute(update(request).where(request.c.id.in_([row.id for row in rows])).values(tries=request.c.tries + 1))
     return [_leased(row) for row in rows]
 
 

@@ -31,7 +31,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.benchmarks.http_load import Connection, connect, post
 
 NUMBER = "100000000000001"
-COURIERS = 8
+COURIERS = 32
 """Connections over which receipts are posted."""
 
 
