@@ -112,10 +112,10 @@ def _work_off(tools: Wiring, owner: str, enough: Callable[[], bool]) -> Done:
             idle_since = 0.0
             _tell(tools, done)
             total.add(done)
-        elif not idle_since:
-            idle_since = at
-        elif at - idle_since > LINGER_SECONDS:
-            break
+        else:
+            idle_since = idle_since or at
+            if at - idle_since >= LINGER_SECONDS:
+                break
         if done.requests < FEW:
             stopping.wait(GATHER_SECONDS)
     return total
