@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -228,6 +228,16 @@ class Stage:
         """
         leaders = {part.pid for part in self.parts}
         return next((pid for pid in self.pids(command) - set(besides) if _parent(pid) in leaders), 0)
+
+    @contextmanager
+    def receipts_held(self) -> Iterator[None]:
+        """Let receipts find nobody for a while; they are posted again afterwards."""
+        url = self.whatsapp.configure().webhook_url
+        self.whatsapp.configure(webhook_url="http://127.0.0.1:9/nobody")
+        try:
+            yield
+        finally:
+            self.whatsapp.configure(webhook_url=url)
 
     def drainer(self) -> int:
         """Return the process that sends by the number now; 0: none."""
