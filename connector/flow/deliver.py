@@ -25,6 +25,9 @@ from connector.model import AccountId, MessageId, Sent, State, TemplateChange, n
 from connector.store import Store, Transaction, accounts, leases, outbox, templates
 
 FLUSH_SECONDS = 0.025
+"""From the beginning of one exchange with the database to that of the next."""
+GATHER_SECONDS = 0.005
+"""How long results may gather at least."""
 LINGER_SECONDS = 0.25
 """How long a drain that has nothing to do stays awake."""
 QUIET_SECONDS = 0.05
@@ -90,6 +93,7 @@ class Drain:
         self._in_flight = 0
         self._quiet_until = 0.0
         self._beat_at = 0.0
+        self._exchanged_at = 0.0
         self._standings: dict[tuple[str, str], tuple[str, str]] = {}
         self._standings_at = 0.0
         self._lost = False
@@ -153,7 +157,7 @@ class Drain:
 
     def _collect(self) -> list[Result]:
         results: list[Result] = []
-        end = time.monotonic() + FLUSH_SECONDS
+        end = max(self._exchanged_at + FLUSH_SECONDS, time.monotonic() + GATHER_SECONDS)
         while (left := end - time.monotonic()) > 0:
             try:
                 results.append(self._done.get(timeout=left))
@@ -162,8 +166,8 @@ class Drain:
         return results
 
     def _exchange(self, results: list[Result], room: int) -> list[tuple[outbox.Row, str]]:
-        at = now()
-        beat = time.monotonic() >= self._beat_at
+        at, self._exchanged_at = now(), time.monotonic()
+        beat = self._exchanged_at >= self._beat_at
         if not results and not room and not beat:
             return []
         begun: list[tuple[outbox.Row, str]] = []

@@ -130,9 +130,16 @@ def put(store: Store) -> Callable[..., MessageId]:
     return make
 
 
-def drain(store: Store, channel: Channel, *, owner: str = "me", threads: int = 8, seconds: float = 10) -> Drain:
+def drain(
+    store: Store, channel: FakeChannel, *, owner: str = "me", threads: int = 8, seconds: float = 10, once: bool = False
+) -> Drain:
+    """Drain until nothing is due; ``once``: begin nothing more after the first send."""
     end = time.monotonic() + seconds
-    job = Drain(store, NUMBER, channel, owner=owner, threads=threads, should_stop=lambda: time.monotonic() > end)
+
+    def should_stop() -> bool:
+        return time.monotonic() > end or (once and bool(channel.sent))
+
+    job = Drain(store, NUMBER, channel, owner=owner, threads=threads, should_stop=should_stop)
     job.run(lambda: None)
     return job
 
@@ -276,7 +283,7 @@ def test_a_temporary_refusal_is_tried_again_later(store: Store, put: Callable[..
     put("m1")
     channel = FakeChannel(raises(TemporaryError("Busy.", code="131016", status=400), times=1))
 
-    drain(store, channel, seconds=0.2)
+    drain(store, channel, once=True)
     assert (row(store, "m1").state, row(store, "m1").code) == (State.WAITING, "131016")
     make_due(store, "m1")
     drain(store, channel)
@@ -327,7 +334,7 @@ def test_a_template_refusal_parks_the_template_and_not_only_the_message(
 ) -> None:
     put("m1")
 
-    drain(store, FakeChannel(raises(TemporaryError("Paused.", code="132015", scope=Scope.TEMPLATE))), seconds=0.5)
+    drain(store, FakeChannel(raises(TemporaryError("Paused.", code="132015", scope=Scope.TEMPLATE))), once=True)
 
     with store.read() as tx:
         assert templates.standings(tx, NUMBER)["paid", "en"][0] == "paused"
@@ -340,7 +347,7 @@ def test_an_uncertain_send_waits_for_a_receipt_and_is_not_repeated_blindly(
     put("m1")
     channel = FakeChannel(raises(UncertainError("No answer.")))
 
-    drain(store, channel, seconds=0.1)
+    drain(store, channel, once=True)
     assert row(store, "m1").state is State.IN_DOUBT
     with store.write() as tx:
         heard = Receipt(
@@ -362,7 +369,7 @@ def test_a_doubt_without_a_receipt_ends_as_the_mapping_says(
     put("m1", resend_in_doubt=resend)
     channel = FakeChannel(raises(UncertainError("No answer."), times=1))
 
-    drain(store, channel, seconds=0.1)
+    drain(store, channel, once=True)
     time.sleep(0.25)
     drain(store, channel)
 
