@@ -121,7 +121,7 @@ class Drain:
 
     @property
     def _name(self) -> str:
-        return f"deliver:{self._account}"
+        return outbox.drain_lease(self._account)
 
     def _loop(self, pool: ThreadPoolExecutor, heard: Callable[[], None]) -> None:
         idle_since = last_chance = 0.0

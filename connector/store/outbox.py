@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, true, update
 
 from connector.model import (
     AccountId,
@@ -22,6 +22,7 @@ from connector.model import (
     new_id,
     now,
 )
+from connector.store import leases
 from connector.store.dialect import insert_new, lock_rows
 from connector.store.engine import Transaction
 from connector.store.schema import attempt, event_subject, message
@@ -344,16 +345,24 @@ def restless(tx: Transaction, channel_ids: Iterable[AccountId]) -> list[AccountI
     at = now()
     found = []
     for channel_id in channel_ids:
+        late = message.c.lease_until < at
+        nobody_sends = not leases.holder(tx, drain_lease(channel_id))
         query = select(message.c.id).where(
             message.c.channel_id == channel_id,
             or_(
                 and_(message.c.state == State.WAITING, message.c.not_before <= at),
-                and_(message.c.state.in_([State.SENDING, State.IN_DOUBT]), message.c.lease_until < at),
+                and_(message.c.state == State.IN_DOUBT, late),
+                and_(message.c.state == State.SENDING, true() if nobody_sends else late),
             ),
         )
         if tx.execute(query.limit(1)).first() is not None:
             found.append(channel_id)
     return found
+
+
+def drain_lease(channel_id: AccountId) -> str:
+    """Return the name of the lease of whoever sends by this channel."""
+    return f"deliver:{channel_id}"
 
 
 def count_open(tx: Transaction) -> dict[str, int]:

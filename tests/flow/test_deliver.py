@@ -390,6 +390,20 @@ def test_what_a_dead_drain_had_in_flight_is_in_doubt_and_not_sent_twice_at_once(
     assert channel.sent == []
 
 
+def test_what_a_dead_drain_had_in_flight_is_noticed_as_soon_as_nobody_sends(
+    store: Store, put: Callable[..., MessageId]
+) -> None:
+    put("m1")
+    with store.write() as tx:
+        leases.acquire(tx, outbox.drain_lease(NUMBER), "the dead one", 60)
+        outbox.begin(tx, outbox.due(tx, NUMBER, 5), "the dead one", 60)
+        assert outbox.restless(tx, [NUMBER]) == []
+
+    with store.write() as tx:
+        leases.release(tx, outbox.drain_lease(NUMBER), "the dead one")
+        assert outbox.restless(tx, [NUMBER]) == [NUMBER]
+
+
 def test_a_receipt_that_comes_before_the_reply_is_not_undone_by_it(store: Store, put: Callable[..., MessageId]) -> None:
     put("m1")
 
