@@ -251,13 +251,13 @@ def begin(tx: Transaction, rows: Sequence[Row], owner: str, seconds: float) -> d
 
 
 def end_attempts(tx: Transaction, ends: Sequence[tuple[str, str, str, str]], at: datetime) -> None:
-    """Write how attempts ended: (attempt id, outcome, code, words)."""
-    if ends:
+    """Write how attempts ended: (attempt id, outcome, code, words). Most end alike: one statement for each kind."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for id_, name, code, words in ends:
+        alike.setdefault((name, code, words), []).append(id_)
+    for (name, code, words), ids in alike.items():
         tx.execute(
-            update(attempt)
-            .where(attempt.c.id == bindparam("id_"))
-            .values(outcome=bindparam("outcome_"), code=bindparam("code_"), words=bindparam("words_"), ended_at=at),
-            [{"id_": a, "outcome_": b, "code_": c, "words_": d} for a, b, c, d in ends],
+            update(attempt).where(attempt.c.id.in_(ids)).values(outcome=name, code=code, words=words, ended_at=at)
         )
 
 
