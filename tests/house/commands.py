@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator
 
 import click
@@ -49,5 +50,8 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
-    print(f"Wrote {PAGE.relative_to(ROOT)}")
+    if "--print" in sys.argv:
+        print(page(), end="")
+    else:
+        PAGE.write_text(page())
+        print(f"Wrote {PAGE.relative_to(ROOT)}")
