@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 
 from connector.errors import ConfigurationError
 
@@ -23,6 +24,8 @@ except ImportError:  # pragma: no cover - Windows: SQLite's own busy handler mus
     fcntl = None  # type: ignore[assignment]
 
 BUSY_TIMEOUT_MS = 15_000
+IDLE_SECONDS = 2.0
+"""A PostgreSQL connection that was not used for so long is asked whether it still lives."""
 
 
 def _dumps(value: Any) -> str:
@@ -70,8 +73,6 @@ class Store:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._lock_path = Path(path + ".lock")
             options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
-        else:
-            options["pool_pre_ping"] = True
         try:
             self.engine: Engine = create_engine(url, **options)
         except (NoSuchModuleError, ImportError) as error:
@@ -79,6 +80,9 @@ class Store:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "checkin", _note_use)
+            event.listen(self.engine, "checkout", self._ping_idle)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -110,12 +114,25 @@ class Store:
             finally:
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
+    def _ping_idle(self, connection: Any, record: Any, _proxy: Any) -> None:
+        """See whether a connection that has been idle still lives; asking each time would cost every exchange."""
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) < IDLE_SECONDS:
+            return
+        try:
+            self.engine.dialect.do_ping(connection)
+        except self.engine.dialect.loaded_dbapi.Error:
+            raise DisconnectionError from None  # the pool makes a new one
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
