@@ -188,15 +188,12 @@ def _check(
         adapter = registry.get(mapping.when.adapter)
     except ConfigurationError as error:
         return [Fault("when.adapter", str(error))]
-    topics = adapter.topics
-    faults = check(mapping, topics=topics, templates=stored, channels=channels or ())
+    faults = check(mapping, topics=adapter.topics, templates=stored, channels=channels or ())
     unknown = set()
     if channels is None:
         unknown = {"template", "template.account"}
     elif "template.account" in {fault.path for fault in faults}:
         unknown = {"template"}  # which templates there are, nobody can tell before the account is known
-    if not topics:  # an adapter that declares none takes any event
-        unknown |= {fault.path for fault in faults if fault.path.startswith(("when.event", "timing.cancel_when"))}
     return [fault for fault in faults if fault.path not in unknown]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, tuple_
 
 from connector.model import AccountId, Decision, Event, EventId, MessageId, RequestId, Skip, new_id
 from connector.store.dialect import insert_new
@@ -137,9 +137,3 @@ def latest(tx: Transaction, subjects: Iterable[Subject]) -> Mapping[Subject, tup
     return {
         (AccountId(row.account_id), row.subject): (RequestId(row.request_id), row.position) for row in tx.execute(query)
     }
-
-
-def mark_planned(tx: Transaction, ids: Collection[EventId], at: datetime) -> None:
-    """Note that events have been planned anew."""
-    if ids:
-        tx.execute(update(event).where(event.c.id.in_(list(ids))).values(planned_at=at))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import bindparam, func, or_, select, tuple_, update
 
 from connector.model import AccountId, Request, RequestId, Verified, now
 from connector.store.dialect import insert_new, lock_rows
@@ -177,5 +177,5 @@ def is_due(tx: Transaction) -> bool:
 
 def measure(tx: Transaction) -> tuple[int, datetime | None]:
     """Return how many requests wait, and since when."""
-    row = tx.execute(select(func.count(), func.min(request.c.received_at)).where(and_(request.c.state == "new"))).one()
+    row = tx.execute(select(func.count(), func.min(request.c.received_at)).where(request.c.state == "new")).one()
     return row[0], row[1]
