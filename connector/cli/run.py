@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -82,9 +83,6 @@ def web(data: Path | None, host: str | None, port: int | None, processes: int) -
     Example:
       DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector web --processes 2
     """
-    from granian import Granian
-    from granian.constants import Interfaces, Loops
-
     from connector.log import GRANIAN
     from connector.store import Store, migrate
     from connector.supervisor import follow_parent
@@ -96,10 +94,18 @@ def web(data: Path | None, host: str | None, port: int | None, processes: int) -
     migrate.require(store)
     store.close()
     follow_parent()
+    serve("wsgi:app", settings.host, settings.port, processes, log_dictconfig=GRANIAN)
+
+
+def serve(target: str, host: str, port: int, processes: int, **more: Any) -> None:
+    """Serve a WSGI application until told to stop; benchmarks serve theirs by it too, to compare like with like."""
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+
     Granian(
-        "wsgi:app",
-        address=settings.host,
-        port=settings.port,
+        target,
+        address=host,
+        port=port,
         interface=Interfaces.WSGI,
         workers=processes,
         blocking_threads=WEB_THREADS,
@@ -111,7 +117,7 @@ def web(data: Path | None, host: str | None, port: int | None, processes: int) -
         # together with the end of a worker, as when a whole process group is signalled (Ctrl-C, systemd).
         respawn_failed_workers=False,
         workers_kill_timeout=10,
-        log_dictconfig=GRANIAN,
+        **more,
     ).serve()
 
 

@@ -14,6 +14,8 @@ import sys
 
 from flask import Flask, Response, request
 
+from connector.cli.run import serve
+
 app = Flask(__name__)
 _secret = os.environ.get("BENCH_SECRET", "").encode()
 
@@ -26,27 +28,5 @@ def receive(token: str) -> Response:
     return Response(status=200 if hmac.compare_digest(expected, given) else 401)
 
 
-def serve(port: int, processes: int) -> None:
-    """Serve it under the same server, with the same numbers of processes and threads, as the connector."""
-    from granian import Granian
-    from granian.constants import Interfaces, Loops
-
-    from connector.cli.run import WEB_THREADS
-
-    Granian(
-        "tests.benchmarks.bare_flask:app",
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=processes,
-        blocking_threads=WEB_THREADS,
-        backlog=2048,
-        backpressure=WEB_THREADS * 8,
-        loop=Loops.asyncio,
-        websockets=False,
-        log_enabled=False,
-    ).serve()
-
-
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), int(sys.argv[2]))
+    serve("tests.benchmarks.bare_flask:app", "127.0.0.1", int(sys.argv[1]), int(sys.argv[2]), log_enabled=False)
