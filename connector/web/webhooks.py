@@ -28,6 +28,7 @@ MOST_HEADER = 1024
 MOST_HEADERS = 100
 """As many as the server lets through: none that a signature may stand in is lost."""
 MOST_QUERY = 4096
+PIECE = 64 * 1024
 MOST_DIGITS = 12
 """Of a Content-Length."""
 _NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding"} | {
@@ -148,15 +149,23 @@ class Webhooks:
         """Return the body, or the status that refuses it; never reads more than the cap and a little."""
         length = environ.get("CONTENT_LENGTH") or ""
         if not length:
-            body: bytes = environ["wsgi.input"].read(self._cap + 1)
-            return 413 if len(body) > self._cap else body
+            return self._chunks(environ["wsgi.input"])
         if not length.isascii() or not length.isdigit():
             return 400
         size = int(length) if len(length) <= MOST_DIGITS else self._cap + 1
         if size > self._cap:
             return 413
-        body = environ["wsgi.input"].read(size)
+        body: bytes = environ["wsgi.input"].read(size)
         return body if len(body) == size else 400  # the sender hung up, and half a body is none
+
+    def _chunks(self, stream: Any) -> bytes | int:
+        """Read a body of unknown length piece by piece: one that is too long is never put together."""
+        pieces: list[bytes] = []
+        left = self._cap + 1
+        while left > 0 and (piece := stream.read(min(left, PIECE))):
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces) if left > 0 else 413
 
 
 def _refuse(status: int) -> Response:
