@@ -7,20 +7,22 @@ and raises one of the errors of :mod:`connector.errors`.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 
+from connector.errors import RemoteError
 from connector.http import Http
 from connector.http import is_loopback as is_loopback
 from connector.model import (
-    Event,
-    Ignored,
     Item,
+    Json,
     Message,
     Payload,
     Request,
@@ -95,21 +97,81 @@ class Receiver(ABC):
         return Response()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A token that a vendor gave us."""
+
+    access_token: Secret
+    refresh_token: Secret | None = None
+    expires_at: datetime | None = None
+    """When to ask for another; None: it stays valid until the vendor refuses it."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What else belongs to it: ``instance_url``, ``scope``. No secrets."""
+
+
+class Tokens(Protocol):
+    """Where an account's token is kept, shared by all processes."""
+
+    def current(self, renew: Callable[[Grant | None], Grant]) -> Grant:
+        """Return the token, asking ``renew`` for another where there is none that is valid.
+
+        Only one process asks at a time, and what it got is stored before anyone sees it. ``renew`` is given
+        the last grant, if any (for its refresh token).
+        """
+
+    def reject(self, grant: Grant) -> None:
+        """The vendor refused it: forget its access token, unless it has been replaced already."""
+
+    def keep(self, grant: Grant) -> None:
+        """Store a grant that was got in another way (authorization code)."""
+
+
+class Budget(Protocol):
+    """What an account's API still allows, shared by all processes: points, or calls, that come back with time."""
+
+    def take(self, cost: float) -> float:
+        """Take ``cost`` out of what is left; return 0, or how many seconds to wait before it is there."""
+
+    def tell(self, *, left: float, most: float, per_second: float) -> None:
+        """Tell what the vendor said is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What a role is given that speaks to the vendor on its own account."""
+
+    http: Http
+    tokens: Tokens
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Something a feed found, in the form of a webhook, so that the receiver's ``parse`` reads it."""
+
+    key: str
+    """The same whenever the same state of the same thing is found; unlike any delivery key of a webhook."""
+    topic: str
+    request: Verified = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of a feed; the cursor is saved after the events."""
+    """A stretch of a feed; the cursor is saved after what it brought is stored."""
 
-    items: Sequence[Event | Ignored]
+    found: Sequence[Fetched]
     cursor: str
     more: bool
 
 
 class Feed(ABC):
-    """We ask, for pushes that were lost."""
+    """We ask, for pushes that were lost. What is found goes through the same door as what is pushed."""
+
+    every: timedelta = timedelta(hours=1)
 
     @abstractmethod
-    def pull(self, cursor: str) -> Page:
-        """Return what happened since the cursor (``""``: from now)."""
+    def pull(self, cursor: str, now: datetime) -> Page:
+        """Return what happened since the cursor (``""``: from now). Raises a RemoteError."""
 
 
 class Channel(ABC):
@@ -130,33 +192,69 @@ class Channel(ABC):
 
 
 @dataclass(frozen=True, slots=True)
+class Delta:
+    """A change to a field that holds a set (tags, a multi-select picklist): what else it holds is left alone."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What a CRM should now hold: one wanted value of one field of one record."""
 
     object: str
+    """The vendor's word: ``customer``, ``order``, ``Contact``."""
     record_id: str
     field: str
-    value: Any
+    """The vendor's word: ``tags``, ``WhatsApp_Status__c``."""
+    value: Json | Delta = dataclasses.field(repr=False)
+    at: datetime | None = None
+    """When the fact happened that it tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change; ``error`` is None where it was written."""
+    """What became of one change; ``error`` is None where it was written.
+
+    TemporaryError: try this row again. PermanentError: this row will not do. CredentialsError is raised
+    and not returned: it concerns the account.
+    """
 
     change: Change
-    error: Exception | None = None
+    error: RemoteError | None = None
 
 
 class Crm(ABC):
-    """Remembers people."""
+    """Remembers people. Safe to use from several threads is not required: a drain has one of its own."""
+
+    most: int = 200
+    """How many records one call of ``record`` takes."""
+    bulk_from: int | None = None
+    """With more records than this waiting, ``start`` is used; None: never."""
 
     @abstractmethod
     def record(self, changes: Sequence[Change]) -> Sequence[Outcome]:
-        """Write a batch; one outcome per change; writing the same twice changes nothing."""
+        """Write changes of at most ``most`` records; one outcome per change; the same twice changes nothing.
+
+        Raises a RemoteError where nothing was written, or nobody knows (writing it again is safe).
+        """
 
     @abstractmethod
     def fields(self, object: str) -> Sequence[Field]:  # noqa: A002 - the CRM's own word
-        """Describe an object's fields."""
+        """Describe an object's fields. Raises a RemoteError."""
+
+    def find(self, object: str, phones: Sequence[str]) -> Mapping[str, str]:  # noqa: A002 - the CRM's own word
+        """Look up records by E.164 number: number -> record id, for those that were found. Raises a RemoteError."""
+        return {}
+
+    def start(self, changes: Sequence[Change]) -> str:
+        """Hand over many changes at once and return a ticket to ask with. Raises a RemoteError."""
+        raise NotImplementedError
+
+    def finish(self, ticket: str, changes: Sequence[Change]) -> Sequence[Outcome] | None:
+        """Return what became of what ``start`` took, or None while the vendor is still at it. Raises a RemoteError."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +278,23 @@ class Visit:
     http: Http
     webhook_url: str
     """Public URL of this account's webhook; starts with ``http://127.`` while none is configured."""
+    kit: Kit | None = None
+    """For adapters whose token is shared; None in a trial of settings that are not stored yet."""
+
+
+class Authorizer(ABC):
+    """Lets the vendor's user allow us in, by authorization code: they are sent to the vendor and come back."""
+
+    @abstractmethod
+    def begin(self, settings: Settings, *, state: str, redirect_url: str) -> str:
+        """Return the vendor's URL to send them to."""
+
+    @abstractmethod
+    def complete(self, settings: Settings, kit: Kit, *, params: Mapping[str, str], redirect_url: str) -> Grant:
+        """Check what came back and exchange it. ``state`` has been checked already.
+
+        Raises SignatureError where the vendor did not sign it, a RemoteError where it gives no token.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +307,18 @@ class Adapter:
     hosts: Callable[[Settings], Iterable[str]] = field(default=lambda settings: ())
     """The only hosts that its session may speak to."""
     receiver: Callable[[Settings], Receiver] | None = None
-    feed: Callable[[Settings, Http], Feed] | None = None
+    feed: Callable[[Settings, Kit], Feed | None] | None = None
+    """None is returned where the settings hold no access to the vendor's API."""
     channel: Callable[[Settings, Http], Channel] | None = None
-    crm: Callable[[Settings, Http], Crm] | None = None
+    crm: Callable[[Settings, Kit], Crm | None] | None = None
+    authorizer: Authorizer | None = None
     check: Callable[[Visit], Iterable[Finding]] | None = None
+    tend: Callable[[Visit], Iterable[Finding]] | None = None
+    """Look after what the vendor keeps for us, hourly: make subscriptions again that are gone. Tells what it did."""
+    objects: tuple[str, ...] = ()
+    """What a contact mapping of it may be about: ``customer``, ``Contact``, ``Lead``."""
+    holds: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
+    """Fields of these objects that can be written without asking the vendor for a description."""
     read_templates: Callable[[Payload], Iterable[Template]] | None = None
     """Read the vendor's own JSON of one or many templates, for trials without a network. Raises PayloadError."""
     topics: tuple[Topic, ...] = ()

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from connector.mapping.conditions import Condition
 from connector.mapping.liquid import Expression
+from connector.mapping.rules import Rule
 from connector.model import Category
 
 
@@ -23,6 +24,8 @@ class When:
     accounts: tuple[str, ...] = ()
     """Names of accounts; empty: all of the adapter."""
     conditions: Condition | None = None
+    once_per: Expression | None = None
+    """It speaks once about a subject; with this, once for each text that this prints (a stage, a date)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,9 @@ class To:
     locale: tuple[Expression, ...] = ()
     agreement: tuple[str, ...] = ()
     """Paths of fields; any true one is the buyer's agreement to marketing."""
+    ground: str = "transaction"
+    """What a utility message stands on: ``transaction`` (they gave the number with what it is about), or
+    ``consent`` (the ledger must hold a grant)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +86,17 @@ class Timing:
     """When it leaves, until when it may, and what stops it."""
 
     delay: timedelta = timedelta()
+    at: Expression | None = None
+    """The moment that ``delay`` and ``before`` count from, where it is not the event's own: an appointment."""
+    before: timedelta = timedelta()
+    """So long before that moment."""
     expires: timedelta | None = None
     cancel_when: tuple[str, ...] = ()
     restart: bool = False
+    quiet: str | None = None
+    """``21:00-09:00`` in the person's own time; ``""``: none; None: as the people policy says."""
+    cap: tuple[str, ...] = ()
+    """``1 per 7d``: at most so many messages of this mapping to one person."""
     in_doubt: str = ""
     """``resend``, ``give_up``, or ``""``: by the template's category."""
 
@@ -104,6 +118,7 @@ class Mapping:
     template: Choice
     slots: MappingOf[str, Expression]
     timing: Timing
+    after: tuple[Rule, ...] = ()
     source: str = field(repr=False)
 
     def wants(self, *, adapter: str, event: str, account: str) -> bool:
@@ -119,7 +134,14 @@ class Mapping:
         for name in ("phone", "region", "locale"):
             for place, expression in enumerate(getattr(self.to, name)):
                 yield f"to.{name}.{place}", expression
+        if self.when.once_per:
+            yield "when.once_per", self.when.once_per
+        if self.timing.at:
+            yield "timing.at", self.timing.at
         if self.template.language.choose:
             yield "template.language.choose", self.template.language.choose
         for key, expression in self.slots.items():
             yield f"slots.{key}", expression
+        for place, rule in enumerate(self.after):
+            if rule.answer is not None:
+                yield f"after.{place}.answer", rule.answer

@@ -59,6 +59,8 @@ class Refusal:
     temporary: bool = False
     retry_after: float | None = None
     """Seconds to wait where ``temporary``."""
+    about: str = ""
+    """What it tells of the person: ``opted_out`` of marketing, ``unreachable`` by the channel, ``blocked``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,14 @@ class Identity:
     """The channel's own id of the person within this business (WhatsApp: BSUID)."""
     parent_user_id: str = field(default="", repr=False)
     name: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rekey:
+    """A person is known by something else from now on: another number, or another user id."""
+
+    old: Identity
+    new: Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +113,8 @@ class Reply:
     button: str = ""
     """The payload of the button that was tapped."""
     in_reply_to: RemoteId | None = None
+    rekey: Rekey | None = None
+    """Where the channel tells in the form of a message that the person has another number or id."""
     occurred_at: datetime
     payload: Payload = field(repr=False)
 
@@ -142,6 +154,7 @@ class Notice:
     words: str
     """One line for the operator."""
     template: TemplateChange | None = None
+    rekey: Rekey | None = None
     known: bool = True
     occurred_at: datetime
     payload: Payload = field(repr=False)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
+ContactId = NewType("ContactId", str)
 EventId = NewType("EventId", str)
 MessageId = NewType("MessageId", str)
 RequestId = NewType("RequestId", int)

@@ -54,10 +54,13 @@ class Message:
     recipient: str = field(repr=False)
     """A phone number with ``+``, or the channel's own id of the person."""
     template: str
+    """``""``: an answer in free words, which stand in ``slots["text"]``."""
     language: str
     category: Category
     slots: Mapping[str, str] = field(repr=False)
     """Slot key -> text; see :class:`connector.model.Slot`."""
+    in_reply_to: RemoteId | None = None
+    """The message that an answer quotes."""
 
 
 @dataclass(frozen=True, slots=True)

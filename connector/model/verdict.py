@@ -27,6 +27,16 @@ class Reason(StrEnum):
     ALREADY_SAID = "already_said"
     """This mapping has spoken about this subject."""
     NO_AGREEMENT = "no_agreement"
+    """Nobody told that the person agreed to this purpose."""
+    REVOKED = "revoked"
+    """The person took their consent back."""
+    BLOCKED = "blocked"
+    UNREACHABLE = "unreachable"
+    """The channel said again and again that the person is not there."""
+    OVER_CAP = "over_cap"
+    WINDOW_CLOSED = "window_closed"
+    """An answer would have come later than the channel allows after the person's last message."""
+    ERASED = "erased"
     NO_CHANNEL = "no_channel"
     NO_TEMPLATE = "no_template"
     TEMPLATE_NOT_APPROVED = "template_not_approved"
@@ -67,6 +77,18 @@ class Send:
     restart: bool = False
     """A newer event about the same subject replaces the waiting message."""
     resend_in_doubt: bool = True
+    once: str = ""
+    """What is said once about a subject, where more than one thing is: a stage, a date."""
+    agreed_by: str = ""
+    """The field of the event that holds the buyer's agreement to marketing; ``""``: none does."""
+    ground: str = "transaction"
+    """What a utility message stands on: ``transaction`` or ``consent``."""
+    quiet: str = ""
+    """``21:00-09:00`` in the person's own time; ``""``: at any hour."""
+    timezone: str = ""
+    """Of the account, for people whose own is not known."""
+    cap: tuple[str, ...] = ()
+    """``1 per 24h``: at most so many messages of this category to one person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
