@@ -13,10 +13,11 @@ from typing import Any
 from connector.errors import ConfigurationError
 from connector.sandbox.behaviour import Behaviour
 from connector.sandbox.courier import Courier
-from connector.sandbox.graph import Answer, Call, Graph, as_json
+from connector.sandbox.graph import Graph, read_json
 from connector.sandbox.ledger import Ledger
 from connector.sandbox.receipts import inbound_body, user_id_of
 from connector.sandbox.refusal import GraphError
+from connector.sandbox.transport import Answer, Call, as_json
 
 Json = dict[str, Any]
 
@@ -56,11 +57,11 @@ class Control:
                     self.reset()
                     return as_json({"success": True})
                 case "POST", ["config"]:
-                    return as_json(self._configure(call.json()).shown())
+                    return as_json(self._configure(read_json(call)).shown())
                 case "POST", ["inbound"]:
-                    return as_json(self._inbound(call.json()))
+                    return as_json(self._inbound(read_json(call)))
                 case "POST", ["template"]:
-                    return as_json(self._template(call.json()))
+                    return as_json(self._template(read_json(call)))
         except GraphError as refusal:
             return _wrong(400, refusal.details)
         except ConfigurationError as fault:

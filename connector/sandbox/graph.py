@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import base64
 import itertools
-import json
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,6 +26,9 @@ from connector.sandbox.media import MediaShelf
 from connector.sandbox.receipts import Accepted, Number, is_early, news_body, plan, update, user_id_of
 from connector.sandbox.refusal import GraphError
 from connector.sandbox.templates import Catalogue
+from connector.sandbox.transport import Answer as Answer
+from connector.sandbox.transport import Call as Call
+from connector.sandbox.transport import as_json as as_json
 from connector.sandbox.trouble import NONE, Trouble, trouble_of
 
 Json = dict[str, Any]
@@ -44,42 +45,15 @@ _SEND_KEYS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What goes back, and how: ``delay`` in seconds; ``cut`` hangs up instead."""
-
-    status: int = 200
-    body: bytes = b""
-    delay: float = 0.0
-    cut: bool = False
-    after: threading.Event | None = None
-    """Answer only when this has happened, or a second later."""
-
-
-def as_json(document: object, **more: Any) -> Answer:
-    """Return a document as an answer."""
-    return Answer(body=json.dumps(document).encode(), **more)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request to the stand-in: ``path`` as its parts, header names in lower case."""
-
-    method: str
-    path: Sequence[str]
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Json:
-        """Return the body as a JSON object. Raises GraphError 100."""
-        try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise GraphError(100, "the body is not JSON") from None
-        if not isinstance(document, dict):
-            raise GraphError(100, "the body must be a JSON object")
-        return document
+def read_json(call: Call) -> Json:
+    """Return a request's body as a JSON object. Raises GraphError 100."""
+    try:
+        document = call.document()
+    except ValueError:
+        raise GraphError(100, "the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise GraphError(100, "the body must be a JSON object")
+    return document
 
 
 class Graph:
@@ -126,13 +100,13 @@ class Graph:
         self._authenticate(call.headers)
         match call.method, call.path[1:]:
             case "POST", [number_id, "messages"] if number_id in self.numbers:
-                return self._send(self.numbers[number_id], call.json())
+                return self._send(self.numbers[number_id], read_json(call))
             case "POST", [number_id, "media"] if number_id in self.numbers:
                 return as_json({"id": self.media.put(call.headers.get("content-type", ""), call.body)})
             case "GET", [self.waba_id, "message_templates"]:
                 return self._list(call)
             case "POST", [self.waba_id, "message_templates"]:
-                return self._create(call.json())
+                return self._create(read_json(call))
             case "GET", [self.waba_id, "phone_numbers"]:
                 return as_json({"data": [self._number(one) for one in self.numbers.values()]})
             case ("GET" | "POST") as method, [self.waba_id, "subscribed_apps"]:
@@ -142,7 +116,7 @@ class Graph:
             case "GET", [object_id]:
                 return as_json(_chosen(self._object(object_id), call.query))
             case "POST", [template_id] if (template := self.catalogue.by_id(template_id)) is not None:
-                return self._edit(template, call.json())
+                return self._edit(template, read_json(call))
         raise GraphError(33, f"{call.method} /{'/'.join(call.path[1:])[:100]} is nothing that this token can reach")
 
     def _authenticate(self, headers: Mapping[str, str]) -> None:
