@@ -1,0 +1,115 @@
+"""What a vendor's API still allows, shared by all processes through Redis.
+
+Beside the queue the only importer of redis. A budget is a courtesy towards the vendor and saves refused
+calls; the vendor's own limit stands behind it. So it fails open: while Redis is away nobody waits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import cache
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from connector.log import get
+from connector.model import AccountId
+
+DEAF_SECONDS = 1.0
+"""After Redis failed us, do not ask again for so long."""
+LONGEST_WAIT = 3600.0
+"""Seconds; also the answer where nothing comes back with time."""
+KEEP_SECONDS = 2 * 24 * 3600
+"""A budget that nobody touched for so long is not known any more."""
+TIMEOUT_SECONDS = 0.5
+
+TAKE = """
+local held = redis.call('HMGET', KEYS[1], 'left', 'most', 'per_second', 'at')
+if not held[1] then return '0' end
+local clock = redis.call('TIME')
+local at = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local most, per_second = tonumber(held[2]), tonumber(held[3])
+local cost = math.min(tonumber(ARGV[1]), most)
+local past = math.max(0, at - tonumber(held[4]))
+local left = math.min(most, tonumber(held[1]) + past * per_second)
+if left < cost then
+  if per_second <= 0 then return ARGV[2] end
+  return tostring(math.min((cost - left) / per_second, tonumber(ARGV[2])))
+end
+redis.call('HSET', KEYS[1], 'left', tostring(left - cost), 'at', string.format('%.6f', at))
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return '0'
+"""
+"""A bucket that fills by ``per_second`` up to ``most``. A cost above ``most`` asks for the whole bucket."""
+TELL = """
+local clock = redis.call('TIME')
+local at = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+redis.call('HSET', KEYS[1], 'left', ARGV[1], 'most', ARGV[2], 'per_second', ARGV[3], 'at', string.format('%.6f', at))
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return '0'
+"""
+
+log = get(__name__)
+
+
+class RedisBudget:
+    """One account's budget (:class:`connector.contract.Budget`); safe to use from many threads, never raises."""
+
+    def __init__(self, url: str, account_id: AccountId) -> None:
+        """``redis://…``, ``rediss://…`` or ``unix:///path``."""
+        self._server = _server(url)
+        self._key = f"budget:{account_id}"
+
+    def take(self, cost: float) -> float:
+        """Take ``cost`` out of what is left; return 0, or how many seconds to wait before it is there.
+
+        Where it is not there nothing is taken. 0 where the vendor has not told yet what is left.
+        """
+        answer = self._server.run(TAKE, self._key, cost, LONGEST_WAIT, KEEP_SECONDS)
+        return float(answer or 0)
+
+    def tell(self, *, left: float, most: float, per_second: float) -> None:
+        """Tell what the vendor said is left."""
+        self._server.run(TELL, self._key, max(0.0, left), max(0.0, most), max(0.0, per_second), KEEP_SECONDS)
+
+
+class _Server:
+    """One connection pool a process and URL."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(
+            url,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            socket_timeout=TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=30,
+        )
+        self._scripts = {text: self._redis.register_script(text) for text in (TAKE, TELL)}
+        self._deaf_until = 0.0
+
+    def run(self, script: str, key: str, *arguments: float) -> bytes | None:
+        if time.monotonic() < self._deaf_until:
+            return None
+        try:
+            answer: bytes = self._scripts[script](keys=[key], args=list(arguments))
+        except (RedisError, OSError) as error:
+            self._deaf_until = time.monotonic() + DEAF_SECONDS
+            log.warning("budget.unknown", words=type(error).__name__)
+            return None
+        return answer
+
+
+_making = threading.Lock()
+
+
+def _server(url: str) -> _Server:
+    with _making:
+        return _made(url)
+
+
+@cache
+def _made(url: str) -> _Server:
+    return _Server(url)
