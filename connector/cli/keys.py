@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from connector.cli.console import Commands, say_done, say_next, tools
-from connector.flow import accounts
+from connector.flow import accounts, tokens
 
 
 @click.group(cls=Commands)
@@ -29,7 +29,7 @@ def rotate() -> None:
     with_ = tools()
     with_.vault.rotate()
     sealed = accounts.reseal_all(with_.store, with_.vault)
-    with_.vault.retire(sealed)
+    with_.vault.retire(sealed + tokens.reseal_all(with_.store, with_.vault))
     say_done(f"The secrets of {len(sealed)} accounts are sealed with a new key; the old one is gone.")
     say_next("keep a copy of the new key where your backups cannot be read together with it.")
 
@@ -44,5 +44,6 @@ def reseal() -> None:
     """
     with_ = tools()
     count = len(accounts.reseal_all(with_.store, with_.vault))
+    tokens.reseal_all(with_.store, with_.vault)
     say_done(f"The secrets of {count} accounts are sealed with the newest key.")
     say_next("take the older keys out of CONNECTOR_SECRET_KEY and restart.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 
 from connector.model import now
@@ -27,3 +28,8 @@ def at(tx: Transaction, name: str) -> datetime | None:
     """Return when it was put, or None."""
     row = tx.execute(select(mark.c.at).where(mark.c.name == name)).first()
     return row[0] if row else None
+
+
+def delete(tx: Transaction, name: str) -> None:
+    """Forget it."""
+    tx.execute(delete_rows(mark).where(mark.c.name == name))
