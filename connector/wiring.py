@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from connector import embedded
-from connector.contract import Adapter, Channel, Receiver
+from connector.contract import Adapter, Channel, Crm, Feed, Kit, Receiver
+from connector.errors import ConfigurationError
 from connector.flow import accounts
+from connector.flow.tokens import StoredTokens
 from connector.http import Http
 from connector.log import get
 from connector.model import Account, AccountId
@@ -30,8 +32,11 @@ HASTE_SECONDS = 0.05
 """How soon an unknown token may make us look again: a stranger can cost 20 look-ups a second, no more."""
 MOST_THREADS = 200
 LEAST_THREADS = 8
+KIT_THREADS = 8
+"""Calls at once of one account's feed and write-backs together."""
 
 log = get(__name__)
+Role = TypeVar("Role")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,24 @@ class Directory:
             log.error("account.not_loaded", account=row.name, words=str(error))
 
 
+class Made(Generic[Role]):
+    """What was built for accounts, each until its account's settings change; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[AccountId, tuple[Any, Role]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, found: Reached, make: Callable[[Reached], Role]) -> Role:
+        """Return what was made for these settings, making it where it was not. Raises what ``make`` raises."""
+        account = found.account
+        with self._lock:
+            known = self._known.get(account.id)
+            if known is None or known[0] != account.settings:
+                known = account.settings, make(found)
+                self._known[account.id] = known
+            return known[1]
+
+
 class Wiring:
     """Everything a process of ours may need; parts are built when they are first asked for."""
 
@@ -149,6 +172,9 @@ class Wiring:
         self.directory = Directory(self.store, self.registry, self.vault)
         self.redis_url = settings.redis_url or embedded.url(settings.data)
         self._channels: dict[AccountId, tuple[Account, Channel, int]] = {}
+        self._kits: Made[Kit] = Made()
+        self._feeds: Made[Feed | None] = Made()
+        self._crms: Made[Crm | None] = Made()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Wiring:
@@ -175,6 +201,42 @@ class Wiring:
             known = found.account, channel, threads
         self._channels[id_] = found.account, known[1], known[2]
         return self._channels[id_]
+
+    def kit(self, id_: AccountId) -> Kit:
+        """Return what an account's roles speak with. Raises ConfigurationError where there is no such account."""
+        found = self.directory.reached(id_)
+        if found is None:
+            raise ConfigurationError("The account is no longer there.")
+        return self._kits.get(found, lambda found: self.kit_of(found.adapter, found.account))
+
+    def kit_of(self, adapter: Adapter, account: Account, *, patient: bool = True) -> Kit:
+        """Make a kit; ``patient`` False for a person who has just mended something (see StoredTokens)."""
+        from connector.limits import RedisBudget
+
+        hosts = sorted(adapter.hosts(account.settings))
+        return Kit(
+            http=Http(hosts, threads=KIT_THREADS),
+            tokens=StoredTokens(self.store, self.vault, account.id, bound_to=" ".join(hosts), patient=patient),
+            budget=RedisBudget(self.redis_url, account.id),
+        )
+
+    def feed(self, id_: AccountId) -> tuple[Account, Feed] | None:
+        """Return an account and its feed; None where it has none, or is suspended."""
+        found = self.directory.reached(id_)
+        if found is None or found.adapter.feed is None or not found.account.active:
+            return None
+        make = found.adapter.feed
+        feed = self._feeds.get(found, lambda found: make(found.account.settings, self.kit(id_)))
+        return (found.account, feed) if feed is not None else None
+
+    def crm(self, id_: AccountId) -> tuple[Account, Crm] | None:
+        """Return an account and its CRM; None where it has none, or is suspended."""
+        found = self.directory.reached(id_)
+        if found is None or found.adapter.crm is None or not found.account.active:
+            return None
+        make = found.adapter.crm
+        crm = self._crms.get(found, lambda found: make(found.account.settings, self.kit(id_)))
+        return (found.account, crm) if crm is not None else None
 
     def close(self) -> None:
         """Close what is open."""
