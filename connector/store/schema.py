@@ -433,10 +433,13 @@ wanted = Table(  # what shops and CRMs should hold, and what they are known to h
     Column("known", Text),  # JSON of what stands there; null: not known
     Column("state", Text, nullable=False),  # waiting leased handed_over done failed
     Column("version", Integer, nullable=False),  # raised with every change of value
+    Column("leased", Text),  # JSON of what the call under way writes; value may have moved on since
     Column("leased_version", Integer),
     Column("lease_owner", Text),
     Column("lease_until", Moment),
     Column("ticket", Text),
+    Column("written", Text, nullable=False, server_default="[]"),  # JSON of our latest writes: [[JSON, microseconds]]
+    Column("waiting_since", Moment),  # since when there is something to write, later changes of mind or not
     Column("not_before", Moment, nullable=False),
     Column("tries", Integer, nullable=False, default=0),
     Column("code", Text, nullable=False, default=""),
@@ -455,8 +458,8 @@ wanted = Table(  # what shops and CRMs should hold, and what they are known to h
         "ix_wanted_open",
         "account_id",
         "state",
-        sqlite_where=text("state IN ('leased', 'handed_over')"),
-        postgresql_where=text("state IN ('leased', 'handed_over')"),
+        sqlite_where=text("state IN ('leased', 'handed_over', 'failed')"),
+        postgresql_where=text("state IN ('leased', 'handed_over', 'failed')"),
     ),
 )
 

@@ -173,10 +173,13 @@ def upgrade() -> None:
         sa.Column("known", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("leased", sa.Text(), nullable=True),
         sa.Column("leased_version", sa.Integer(), nullable=True),
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("ticket", sa.Text(), nullable=True),
+        sa.Column("written", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("waiting_since", sa.BigInteger(), nullable=True),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -199,8 +202,8 @@ def upgrade() -> None:
         "wanted",
         ["account_id", "state"],
         unique=False,
-        sqlite_where=sa.text("state IN ('leased', 'handed_over')"),
-        postgresql_where=sa.text("state IN ('leased', 'handed_over')"),
+        sqlite_where=sa.text("state IN ('leased', 'handed_over', 'failed')"),
+        postgresql_where=sa.text("state IN ('leased', 'handed_over', 'failed')"),
     )
     op.add_column("message", sa.Column("contact_id", sa.Text(), nullable=True))
     op.add_column("message", sa.Column("gates", sa.JSON(), server_default="{}", nullable=False))
@@ -232,8 +235,8 @@ def downgrade() -> None:
     op.drop_index(
         "ix_wanted_open",
         table_name="wanted",
-        sqlite_where=sa.text("state IN ('leased', 'handed_over')"),
-        postgresql_where=sa.text("state IN ('leased', 'handed_over')"),
+        sqlite_where=sa.text("state IN ('leased', 'handed_over', 'failed')"),
+        postgresql_where=sa.text("state IN ('leased', 'handed_over', 'failed')"),
     )
     op.drop_index(
         "ix_wanted_due",
