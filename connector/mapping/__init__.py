@@ -7,6 +7,19 @@ event. All three are pure; faults come together, decisions with their steps.
 from connector.mapping.check import check
 from connector.mapping.form import load
 from connector.mapping.notification import Choice, Language, Mapping, Timing, To, When
-from connector.mapping.plan import Situation, plan
+from connector.mapping.plan import Situation, draft, gate, plan
 
-__all__ = ["Choice", "Language", "Mapping", "Situation", "Timing", "To", "When", "check", "load", "plan"]
+__all__ = [
+    "Choice",
+    "Language",
+    "Mapping",
+    "Situation",
+    "Timing",
+    "To",
+    "When",
+    "check",
+    "draft",
+    "gate",
+    "load",
+    "plan",
+]

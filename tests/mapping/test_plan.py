@@ -4,10 +4,41 @@ from typing import Any
 
 import pytest
 
-from connector.model import AccountId, Category, Reason, Send, Slot, Template
-from tests.mapping.examples import NOON, ORDER, SOURCE, TEMPLATE, decide, mapping, skipped
+from connector.mapping import draft, gate
+from connector.mapping.people import PeoplePolicy
+from connector.model import (
+    AccountId,
+    Category,
+    ConsentState,
+    Contact,
+    ContactId,
+    Decision,
+    Person,
+    Purpose,
+    Reason,
+    Send,
+    Slot,
+    Standing,
+    Step,
+    Template,
+)
+from tests.mapping.examples import NOON, ORDER, SOURCE, TEMPLATE, decide, mapping, situation, skipped
 
 MARKETING = replace(TEMPLATE, category=Category.MARKETING)
+
+
+def person(purpose: Purpose = Purpose.MARKETING, state: ConsentState = ConsentState.UNKNOWN) -> Person:
+    contact = Contact(id=ContactId("ann"), created_at=NOON, updated_at=NOON)
+    return Person(contact=contact, standings={purpose: Standing(state=state, words="by a keyword")})
+
+
+def step(decision: Decision, name: str) -> Step:
+    return next(each for each in decision.steps if each.name == name)
+
+
+def send(decision: Decision) -> Send:
+    assert isinstance(decision.verdict, Send), decision.verdict
+    return decision.verdict
 
 
 def test_a_paid_order_becomes_a_message_step_by_step() -> None:
@@ -32,7 +63,7 @@ def test_a_paid_order_becomes_a_message_step_by_step() -> None:
         (name, True)
         for name in (
             "conditions", "timing", "recipient", "channel", "template", "agreement",
-            "slot body.1", "slot body.2", "slot body.3", "slot button.0.url",
+            "slot body.1", "slot body.2", "slot body.3", "slot button.0.url", "consent",
         )
     ]  # fmt: skip
     words = {step.name: step.words for step in decision.steps}
@@ -183,6 +214,123 @@ class TestAgreement:
 
     def test_a_template_that_became_marketing_stops_a_mapping_without_agreement(self) -> None:
         assert skipped(decide(templates=(MARKETING,))).reason is Reason.NO_AGREEMENT
+
+    def test_a_draft_without_agreement_is_not_stopped_before_the_person_is_known(self) -> None:
+        told = draft(mapping(self.AGREES), 1, situation(templates=(MARKETING,)))
+        assert isinstance(told.verdict, Send)
+        assert told.verdict.agreed_by == ""
+        assert "buyer_accepts_sms_marketing is missing" in step(told, "agreement").words
+
+    def test_a_grant_in_the_ledger_lets_marketing_through_without_any_field(self) -> None:
+        knows = person(Purpose.MARKETING, ConsentState.GRANTED)
+        decision = decide(templates=(MARKETING,), person=lambda phone: knows if phone == "+4930901820" else None)
+        assert isinstance(decision.verdict, Send)
+        assert step(decision, "consent").words == "by a keyword"
+
+    def test_a_revocation_in_the_ledger_wins_over_the_field(self) -> None:
+        payload = ORDER | {"buyer_accepts_sms_marketing": True}
+        knows = person(Purpose.MARKETING, ConsentState.REVOKED)
+        decision = decide(mapping(self.AGREES), payload, templates=(MARKETING,), person=lambda phone: knows)
+        assert skipped(decision).reason is Reason.REVOKED
+        assert step(decision, "agreement").ok
+
+    def test_utility_that_stands_on_consent_needs_a_grant(self) -> None:
+        of = mapping(SOURCE.replace("[template]", 'ground = "consent"\n[template]'))
+        assert skipped(decide(of)).reason is Reason.NO_AGREEMENT
+        knows = person(Purpose.UTILITY, ConsentState.GRANTED)
+        assert isinstance(decide(of, person=lambda phone: knows).verdict, Send)
+
+    def test_authentication_passes_for_nobody_known_and_stops_for_the_blocked(self) -> None:
+        code = (replace(TEMPLATE, category=Category.AUTHENTICATION),)
+        assert isinstance(decide(templates=code).verdict, Send)
+        blocked = replace(person(), contact=replace(person().contact, blocked_at=NOON))
+        assert skipped(decide(templates=code, person=lambda phone: blocked)).reason is Reason.BLOCKED
+
+    def test_the_gate_leaves_a_draft_that_skips_as_it_is(self) -> None:
+        told = draft(mapping(), 1, situation(channel=None))
+        assert gate(told, person()) is told
+
+    def test_a_plan_is_a_draft_and_its_gate(self) -> None:
+        now = situation(person=lambda phone: person(Purpose.UTILITY, ConsentState.REVOKED))
+        assert decide(person=now.person) == gate(draft(mapping(), 3, now), now.person(""))
+
+
+class TestOnce:
+    """What is said once about a subject, where more than one thing is."""
+
+    ONCE = SOURCE.replace("[to]", 'once_per = "{{ financial_status }}"\n[to]')
+
+    def test_what_it_prints_goes_with_the_message(self) -> None:
+        decision = decide(mapping(self.ONCE))
+        assert isinstance(decision.verdict, Send)
+        assert decision.verdict.once == "paid"
+        assert step(decision, "once").words == "speaks once about order:1 and 'paid'"
+
+    def test_a_blank_one_stops_and_is_named(self) -> None:
+        skip = skipped(decide(mapping(self.ONCE), ORDER | {"financial_status": None}))
+        assert (skip.reason, skip.words) == (Reason.BLANK_SLOT, "when.once_per: financial_status is missing.")
+
+    def test_long_texts_with_one_beginning_are_told_apart(self) -> None:
+        found = {
+            send(decide(mapping(self.ONCE), ORDER | {"financial_status": "x" * 300 + end})).once for end in ("a", "b")
+        }
+        assert len(found) == 2
+        assert max(map(len, found)) < 120
+
+
+class TestMoment:
+    """Messages that count from another moment than the event's own."""
+
+    AT = SOURCE + '[timing]\nat = "{{ starts }}"\nbefore = "1d"\n'
+    STARTS = ORDER | {"starts": "2026-11-25T15:00:00.000+0000"}
+
+    def test_a_reminder_leaves_so_long_before_and_never_after(self) -> None:
+        message = send(decide(mapping(self.AT), self.STARTS))
+        assert message.not_before == datetime(2026, 11, 24, 15, tzinfo=UTC)
+        assert message.expires_at == datetime(2026, 11, 25, 15, tzinfo=UTC)
+        skip = skipped(decide(mapping(self.AT), self.STARTS, now=datetime(2026, 11, 25, 15, 0, 1, tzinfo=UTC)))
+        assert skip.reason is Reason.TOO_LATE
+
+    def test_delay_expires_and_before_add_up(self) -> None:
+        of = mapping(self.AT + 'delay = "2h"\nexpires = "3h"\n')
+        message = send(decide(of, self.STARTS))
+        assert message.not_before == datetime(2026, 11, 24, 17, tzinfo=UTC)
+        assert message.expires_at == datetime(2026, 11, 24, 20, tzinfo=UTC)
+
+    def test_a_time_without_an_offset_is_read_by_the_accounts_clock(self) -> None:
+        at = ORDER | {"starts": "2026-11-25 15:00"}
+        berlin = send(decide(mapping(self.AT), at, account={"timezone": "Europe/Berlin"}))
+        assert berlin.not_before == datetime(2026, 11, 24, 14, tzinfo=UTC)
+        assert skipped(decide(mapping(self.AT), at)).reason is Reason.SLOT_FAULT
+
+    @pytest.mark.parametrize("starts", ["soon", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+    def test_what_is_no_time_is_a_fault(self, starts: str) -> None:
+        decision = decide(mapping(self.AT), ORDER | {"starts": starts}, account={"timezone": "Europe/Berlin"})
+        assert skipped(decision).reason is Reason.SLOT_FAULT
+        assert "timing.at: starts is no moment" in skipped(decision).words
+
+    def test_a_missing_one_is_blank(self) -> None:
+        assert skipped(decide(mapping(self.AT))).words == "timing.at: starts is missing."
+
+
+class TestPace:
+    """Quiet hours and caps travel with the message; they are kept when it leaves."""
+
+    POLICY = PeoplePolicy(quiet={Purpose.UTILITY: "22:00-07:00"})
+
+    def test_the_policys_hours_hold_where_the_mapping_says_nothing(self) -> None:
+        decision = decide(policy=self.POLICY, account={"timezone": "Europe/London"})
+        assert (send(decision).quiet, send(decision).timezone) == ("22:00-07:00", "Europe/London")
+        assert "22:00-07:00 by the person's own clock" in step(decision, "quiet hours").words
+
+    @pytest.mark.parametrize(("written", "quiet"), [('"20:00-10:00"', "20:00-10:00"), ("false", "")])
+    def test_the_mappings_own_win(self, written: str, quiet: str) -> None:
+        of = mapping(SOURCE + f'[timing]\nquiet = {written}\ncap = "1 per 7d"\n')
+        message = send(decide(of, policy=self.POLICY))
+        assert (message.quiet, message.cap) == (quiet, ("1 per 7d",))
+
+    def test_other_categories_have_none(self) -> None:
+        assert send(decide(policy=PeoplePolicy(quiet={Purpose.MARKETING: "22:00-07:00"}))).quiet == ""
 
 
 class TestSlots:
