@@ -1,0 +1,224 @@
+"""What shops and CRMs should hold: wishes come in, and what the vendors say stands there.
+
+There is one row for each field of each record, so that whoever changes their mind fifty times costs one
+write. A row that waits is written a little after its last change (:data:`SETTLE`), and a minute after its
+first one at the latest (:data:`LONGEST_SETTLE`).
+
+Who wins, when a vendor tells of a value that we neither wrote nor knew, is not decided here: :func:`learn`
+says that it is news, and the caller then wants whatever should stand there. By itself news changes this much:
+
+* a wish that was fulfilled is over: what a human put in its place stays until somebody wants otherwise;
+* a wish that still waits, or is being written, stands: it is newer than the reason for which it was made
+  unless the caller wants otherwise, and it is written once more where the news came in between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from connector.model import AccountId, ContactId, Json
+from connector.store import Transaction, wanted
+from connector.store.wanted import LOOK_UP, NO_RECORD, Place, Row
+
+GATHER = timedelta(seconds=5)
+"""How long a first change waits for others of the same field."""
+SETTLE = timedelta(seconds=10)
+"""How long a change of mind waits for the next one."""
+LONGEST_SETTLE = timedelta(seconds=60)
+"""How long a field waits at most, from its first change on."""
+ECHO_WINDOW = timedelta(minutes=2)
+"""How long something without a date may be an echo of an earlier write of ours."""
+WRITES_KEPT = 4
+KEPT_FOR = timedelta(days=2)
+"""Vendors repeat a notification for a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """What should stand in a field of a record."""
+
+    account_id: AccountId
+    object: str
+    """The vendor's word: ``customer``, ``Contact``."""
+    record_id: str
+    """``?<contact id>`` (:func:`somewhere`) where it must be looked up first."""
+    field: str
+    item: str = ""
+    """One member of the set that stands in the field (a tag): ``value`` is True or False then."""
+    value: Json = dataclasses.field(repr=False)
+    contact_id: ContactId | None = None
+    at: datetime | None = None
+    """When the fact happened that it tells; None: now."""
+
+    @property
+    def place(self) -> Place:
+        """Return which field it is."""
+        return Place(self.account_id, self.object, self.record_id, self.field, self.item)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a vendor says stands in a field of a record."""
+
+    account_id: AccountId
+    object: str
+    record_id: str
+    field: str
+    item: str = ""
+    value: Json = dataclasses.field(repr=False)
+    at: datetime | None = None
+    """The vendor's own moment of this state, where it tells one: what is older than our latest write of the
+    field and equals an earlier one is an echo, however late."""
+
+    @property
+    def place(self) -> Place:
+        """Return which field it is."""
+        return Place(self.account_id, self.object, self.record_id, self.field, self.item)
+
+
+def somewhere(contact_id: ContactId) -> str:
+    """Return the record id of a contact whose record must be looked up."""
+    return f"{LOOK_UP}{contact_id}"
+
+
+def want(tx: Transaction, wants: Sequence[Want], at: datetime) -> set[AccountId]:
+    """Remember what should stand where; return the accounts for which there is something to write now.
+
+    What is known to stand there already is not written. Of several wants for one place the last counts.
+    The clock rings for whatever waits here: nobody needs to.
+    """
+    rows = wanted.hold(tx, [item.place for item in wants], at)
+    touched: dict[Place, Row] = {}
+    for item in wants:
+        row = rows[item.place]
+        if _wish(row, item, spell(item.value), at):
+            touched[row.place] = row
+    wanted.save(tx, touched.values())
+    return {row.account_id for row in touched.values() if row.state == "waiting"}
+
+
+def _wish(row: Row, item: Want, value: str, at: datetime) -> bool:
+    """Let a row want a value; False where it changes nothing."""
+    if row.value == value and not (row.code == NO_RECORD and row.state == "done" and row.not_before <= at):
+        return False  # it waits, is under way, stands there or was refused already
+    row.value, row.version, row.wanted_at = value, row.version + 1, item.at or at
+    row.contact_id = item.contact_id or row.contact_id
+    if row.is_under_way:
+        if row.version == (row.leased_version or 0) + 1:
+            row.waiting_since = at
+        row.not_before, row.tries = _later(row, at), 0
+    elif row.known == value and row.leased is None:
+        rest(row)
+    else:
+        missing = row.not_before if row.code == NO_RECORD else at
+        if row.state != "waiting":
+            row.waiting_since, row.not_before = at, at + GATHER
+        else:
+            row.not_before = _later(row, at)
+        row.not_before = max(row.not_before, missing)
+        row.state, row.tries = "waiting", 0
+        if row.code != NO_RECORD:
+            row.code = row.words = ""
+    return True
+
+
+def _later(row: Row, at: datetime) -> datetime:
+    """Return when to write a field that has changed once more: when it has settled, but not for ever later."""
+    return min(at + SETTLE, (row.waiting_since or at) + LONGEST_SETTLE)
+
+
+def rest(row: Row) -> None:
+    """Let a row be done."""
+    row.state, row.tries, row.code, row.words = "done", 0, "", ""
+    row.leased = row.leased_version = row.lease_owner = row.lease_until = row.ticket = row.waiting_since = None
+
+
+def learn(tx: Transaction, told: Sequence[Told], at: datetime) -> list[bool]:
+    """Remember what vendors say stands there; for each: True where that is news, False where it is known.
+
+    Known is also what we want there, are writing at this moment, or wrote before our latest write (an echo
+    that comes late). After news the caller wants what should stand there, be it the same as before: the wish
+    of before is over.
+    """
+    rows = wanted.hold(tx, [item.place for item in told], at)
+    news: list[bool] = []
+    touched: dict[Place, Row] = {}
+    for item in told:
+        row, value = rows[item.place], spell(item.value)
+        is_news = value != row.known and not _is_echo(row, value, item.at, at)
+        if is_news or value != row.known:
+            touched[row.place] = row
+            _take_in(row, value, at, is_news=is_news)
+        news.append(is_news)
+    wanted.save(tx, touched.values())
+    return news
+
+
+def _is_echo(row: Row, value: str, said_at: datetime | None, at: datetime) -> bool:
+    return value in (row.value, row.leased) or _is_late(row, value, said_at, at)
+
+
+def _is_late(row: Row, value: str, said_at: datetime | None, at: datetime) -> bool:
+    """Tell whether a value is one of ours that has been written over since."""
+    writes = writes_of(row)
+    if said_at is not None:
+        return any(text == value for text, _ in writes) and said_at <= writes[-1][1]
+    return any(text == value and at - moment <= ECHO_WINDOW for text, moment in writes[:-1])
+
+
+def _take_in(row: Row, value: str, at: datetime, *, is_news: bool) -> None:
+    if not is_news and value not in (row.value, row.leased):
+        return  # late
+    if row.is_under_way:
+        if is_news:
+            row.known, row.known_at = value, at
+            row.version += 1  # which of the two is the last nobody knows: ours is written once more
+        return  # what the call comes to is written when it ends
+    if row.leased == value:
+        row.leased = None  # so it was carried out after all
+    row.known, row.known_at = value, at
+    if row.value == value:
+        rest(row)
+    elif row.state == "done":
+        row.value = None
+
+
+def forget(tx: Transaction, account_id: AccountId, object_: str, record_id: str) -> None:
+    """Forget a record that is gone, or whose person asked for it."""
+    wanted.forget(tx, account_id, object_, record_id)
+
+
+def writes_of(row: Row) -> list[tuple[str, datetime]]:
+    """Return our latest writes of a field: the value's JSON, and when; the latest is the last."""
+    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    return [(text, epoch + timedelta(microseconds=moment)) for text, moment in json.loads(row.written)]
+
+
+def note_write(row: Row, value: str, at: datetime) -> None:
+    """Remember a write of ours, for telling its echoes."""
+    kept = [(text, moment) for text, moment in writes_of(row) if at - moment < KEPT_FOR]
+    kept = [*kept, (value, at)][-WRITES_KEPT:]
+    row.written = json.dumps([[text, round(moment.timestamp() * 1_000_000)] for text, moment in kept])
+
+
+def spell(value: Json) -> str:
+    """Return the one JSON text of a value: equal values have equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_number)
+
+
+def read(text: str) -> Json:
+    """Return the value of a text of :func:`spell`."""
+    value: Json = json.loads(text, parse_float=Decimal)
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,162 @@
+"""What shops and CRMs should hold, and what they are known to hold: one row for each field of each record.
+
+A member of a set (a tag) has a row of its own, named by ``item``; its values are true and false.
+
+==============  ==========================================================================================
+state           means
+==============  ==========================================================================================
+``waiting``     ``value`` is to be written, from ``not_before`` on
+``leased``      a drain is writing ``leased``
+``handed_over`` the vendor works on ``leased`` under a ``ticket``; ``not_before`` says when to ask again
+``done``        nothing is to be written: ``value`` is None, or equals ``known``, or there is no such record
+``failed``      ``value`` was refused, or given up; ``words`` say why. A new value tries again
+==============  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, bindparam, delete, select, tuple_, update
+
+from connector.model import AccountId, ContactId
+from connector.store.dialect import insert_new, lock_rows
+from connector.store.engine import Transaction
+from connector.store.schema import wanted
+
+CHUNK = 2000
+"""Keys in one statement: five parameters each, and SQLite takes 32766."""
+LOOK_UP = "?"
+"""A record id that begins so names a contact: its record must be looked up first."""
+NO_RECORD = "no_record"
+"""The code of a row whose contact has no record there."""
+
+
+class Place(NamedTuple):
+    """One field of one record of one account, or one member of a set that stands in it."""
+
+    account_id: AccountId
+    object: str
+    record_id: str
+    field: str
+    item: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """A row as it stands; what :func:`save` writes back."""
+
+    account_id: AccountId
+    object: str
+    record_id: str
+    field: str
+    item: str
+    contact_id: ContactId | None
+    value: str | None = dataclasses.field(repr=False)
+    """JSON; None: nothing is wanted."""
+    known: str | None = dataclasses.field(repr=False)
+    """JSON; None: not known."""
+    state: str
+    version: int
+    leased: str | None = dataclasses.field(repr=False)
+    """JSON of what a call writes that is under way, or whose end nobody knows."""
+    leased_version: int | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    ticket: str | None
+    written: str = dataclasses.field(repr=False)
+    """JSON of our latest writes: ``[[JSON, microseconds since 1970], ...]``, the latest is the last."""
+    waiting_since: datetime | None
+    not_before: datetime
+    tries: int
+    code: str
+    words: str
+    wanted_at: datetime
+    """When the fact happened that the value tells."""
+    known_at: datetime | None
+
+    @property
+    def place(self) -> Place:
+        """Return which field it is."""
+        return Place(self.account_id, self.object, self.record_id, self.field, self.item)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Tell whether somebody is writing it, or the vendor is."""
+        return self.state in ("leased", "handed_over")
+
+
+_C = wanted.c
+_KEY = [_C.account_id, _C.object, _C.record_id, _C.field, _C.item]
+_COLUMNS = [_C[name] for name in Row.__dataclass_fields__]
+_SAVED = [name for name in Row.__dataclass_fields__ if name not in [column.name for column in _KEY]]
+
+
+def _row(found: Any) -> Row:
+    return Row(**found._mapping)
+
+
+def hold(tx: Transaction, places: Iterable[Place], at: datetime) -> dict[Place, Row]:
+    """Return a row for each place, locked until the transaction ends; one that is not there is made first.
+
+    All writers make and lock in the same order, so that none waits for another in a circle.
+    """
+    found: dict[Place, Row] = {}
+    for chunk in _chunks(sorted(set(places)), CHUNK):
+        tx.execute(insert_new(tx, wanted), [_blank(place, at) for place in chunk])
+    for chunk in _chunks(sorted(set(places)), CHUNK):
+        found |= {row.place: row for row in load(tx, chunk)}
+    return found
+
+
+def load(tx: Transaction, places: Collection[Place]) -> list[Row]:
+    """Return the rows of these places (at most ``CHUNK``) that are there, locked until the transaction ends."""
+    if not places:
+        return []
+    return _locked(tx, tuple_(*_KEY).in_([tuple(place) for place in places]))
+
+
+def _blank(place: Place, at: datetime) -> dict[str, Any]:
+    return dict(zip((column.name for column in _KEY), place, strict=True)) | {
+        "state": "done",
+        "version": 0,
+        "not_before": at,
+        "wanted_at": at,
+        "written": "[]",
+    }
+
+
+def _locked(tx: Transaction, *where: ColumnElement[bool]) -> list[Row]:
+    query = select(*_COLUMNS).where(*where).order_by(*_KEY)
+    return [_row(found) for found in tx.execute(lock_rows(tx, query))]
+
+
+_SAVE = (
+    update(wanted)
+    .where(*(column == bindparam(f"{column.name}_") for column in _KEY))
+    .values({name: bindparam(f"{name}_") for name in _SAVED})
+)
+
+
+def save(tx: Transaction, rows: Iterable[Row]) -> None:
+    """Write back rows that this transaction has locked."""
+    values = [{f"{name}_": getattr(row, name) for name in Row.__dataclass_fields__} for row in rows]
+    if values:
+        tx.execute(_SAVE, values)
+
+
+def forget(tx: Transaction, account_id: AccountId, object_: str, record_id: str) -> int:
+    """Delete whatever is wanted and known of a record; return how many rows that were."""
+    gone = delete(wanted).where(_C.account_id == account_id, _C.object == object_, _C.record_id == record_id)
+    return int(tx.execute(gone).rowcount)
+
+
+def _chunks(places: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(places)
+    while chunk := list(islice(rest, size)):
+        yield chunk
