@@ -74,6 +74,13 @@ def of(tx: Transaction, ids: Collection[ContactId], purposes: Collection[Purpose
     return [replace(entry, contact_id=stays[entry.contact_id]) for entry in map(_entry, tx.execute(query))]
 
 
+def entries(tx: Transaction, ids: Collection[str]) -> list[Entry]:
+    """Return the entries with these ids; contact ids are as they were then."""
+    if not ids:
+        return []
+    return [_entry(row) for row in tx.execute(select(*_COLUMNS).where(consent.c.id.in_(sorted(set(ids)))))]
+
+
 def pages(tx: Transaction, size: int = 1000) -> Iterator[list[Entry]]:
     """Yield the whole ledger, page by page in the order in which it was written; contact ids are as they were then."""
     last = ""

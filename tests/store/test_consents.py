@@ -116,6 +116,14 @@ def test_the_whole_ledger_is_read_page_by_page(store: Store) -> None:
     assert sorted(each.id for page in found for each in page) == sorted(each.id for each in told)
 
 
+def test_entries_are_found_by_their_ids(store: Store) -> None:
+    first, second = entry(), entry(TWO)
+    with store.write() as tx:
+        consents.add(tx, [("k1", first), ("k2", second)])
+        assert consents.entries(tx, [second.id, second.id, "gone"]) == [second]
+        assert consents.entries(tx, []) == []
+
+
 def test_what_no_database_takes_does_not_stop_an_entry(store: Store) -> None:
     told = entry(wording="ST\0OP \ud800", evidence="x" * 100_000)
     with store.write() as tx:
