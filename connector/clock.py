@@ -10,8 +10,9 @@ import threading
 import time
 from datetime import timedelta
 
+from connector.flow import due
 from connector.log import get
-from connector.model import AccountId, now
+from connector.model import Account, AccountId, now
 from connector.store import Transaction, inbox, marks, outbox
 from connector.wiring import Wiring
 
@@ -37,10 +38,12 @@ def run(tools: Wiring, stopping: threading.Event) -> None:
 def tick(tools: Wiring) -> None:
     """Look once, and ring for what is due."""
     senders = [account.id for account in tools.directory.senders() if account.active]
+    chores = _chores(tools)
     with tools.store.read() as tx:
         waiting = inbox.is_due(tx)
         restless = outbox.restless(tx, senders)
         stale = [id_ for id_ in senders if _is_stale(tx, id_)]
+        asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
     if waiting:
         tools.queue.ring("decide")
     for id_ in restless:
@@ -49,6 +52,18 @@ def tick(tools: Wiring) -> None:
         with tools.store.write() as tx:
             marks.put(tx, _mark(id_), "asked")
         tools.queue.ring("sync_templates", id_)
+    if asked:
+        with tools.store.write() as tx:
+            for chore, id_ in asked:
+                due.set_due(tx, chore, id_, now() + due.ASKED)
+    for chore, id_ in asked:
+        tools.queue.ring(chore, id_)
+
+
+def _chores(tools: Wiring) -> dict[str, list[Account]]:
+    """Return which accounts may have a chore at all; nothing is built to find out."""
+    active = [item for item in tools.directory.all_() if item.account.active]
+    return {"catch_up": [item.account for item in active if item.adapter.feed is not None]}
 
 
 def _is_stale(tx: Transaction, id_: AccountId) -> bool:

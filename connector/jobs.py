@@ -7,12 +7,13 @@ bugs stand in RQ's registry of failed jobs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
-from connector.flow import templates
+from connector.flow import catchup, templates
 from connector.flow.catalogue import Catalogue
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
@@ -32,6 +33,8 @@ COURTESY_SECONDS = 2.0
 COURTESY_CHECK_SECONDS = 0.25
 DECIDE_LEASE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 3.0
+CHORE_LEASE_SECONDS = 120.0
+"""Longer than one page of a feed may take."""
 FEW = 50
 GATHER_SECONDS = 0.02
 """Each batch costs two commits, whatever its size: where there were few, wait so long for more."""
@@ -200,3 +203,53 @@ def sync_templates(channel_id: str) -> None:
         "job.done", job="sync_templates", account=account.name, new=counts.new, changed=counts.changed,
         gone=counts.gone,
     )  # fmt: skip
+
+
+def catch_up(account_id: str) -> None:
+    """Ask a shop or CRM for what its pushes may have lost."""
+    tools, id_, started = wiring(), AccountId(account_id), time.monotonic()
+    tools.queue.heard("catch_up", account_id)
+    found = tools.feed(id_)
+    if found is None:
+        known = tools.directory.account(id_)
+        if known is not None and known.active:
+            catchup.postpone(tools.store, id_)
+        return
+    account, feed = found
+    patience = _patience(tools)
+    with _alone(tools, f"catch_up:{id_}") as keep:
+        if keep is None:
+            return
+        caught = catchup.catch_up(
+            tools.store, account, feed, ring=lambda: tools.queue.ring("decide"), enough=lambda: patience() or not keep()
+        )
+    if caught.more:
+        tools.queue.ring("catch_up", account_id)
+    if caught.suspended:
+        log.error("account.suspended", account=account.name, words=caught.suspended)
+    elif caught.trouble:
+        log.warning("feed.not_read", account=account.name, words=caught.trouble)
+    metrics.job_runs.add("catch_up")
+    log.info(
+        "job.done", job="catch_up", account=account.name, found=caught.found, fresh=caught.fresh,
+        seconds=round(time.monotonic() - started, 3), left=caught.more,
+    )  # fmt: skip
+
+
+@contextmanager
+def _alone(tools: Wiring, name: str) -> Iterator[Callable[[], bool] | None]:
+    """Hold a lease; yields what prolongs it (and tells whether it is still ours), or None where another has it."""
+    owner = new_owner()
+
+    def keep() -> bool:
+        with tools.store.write() as tx:
+            return leases.acquire(tx, name, owner, CHORE_LEASE_SECONDS, is_dead=is_dead)
+
+    if not keep():
+        yield None
+        return
+    try:
+        yield keep
+    finally:
+        with tools.store.write() as tx:
+            leases.release(tx, name, owner)

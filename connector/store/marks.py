@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete as delete_rows
@@ -28,6 +29,12 @@ def at(tx: Transaction, name: str) -> datetime | None:
     """Return when it was put, or None."""
     row = tx.execute(select(mark.c.at).where(mark.c.name == name)).first()
     return row[0] if row else None
+
+
+def many(tx: Transaction, names: Sequence[str]) -> dict[str, tuple[str, datetime]]:
+    """Return those of these that are remembered: value, and when it was put."""
+    rows = tx.execute(select(mark).where(mark.c.name.in_(names)))
+    return {row.name: (row.value, row.at) for row in rows}
 
 
 def delete(tx: Transaction, name: str) -> None:

@@ -31,7 +31,9 @@ MOST_QUERY = 4096
 PIECE = 64 * 1024
 MOST_DIGITS = 12
 """Of a Content-Length."""
-_NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding"} | {
+FEED = "x-connector-feed"
+"""What a feed found carries this header, and a receiver believes it: nobody outside may say so."""
+_NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding", FEED} | {
     # Servers put variables of this process, such as HTTP_PROXY, beside the headers of every request.
     name[5:].replace("_", "-").lower()
     for name in os.environ
@@ -143,7 +145,7 @@ class Webhooks:
         except Exception:  # whatever the database's trouble is, the sender must keep the event and try again
             log.exception("webhook.not_stored", account=found.account.name)
             return _refuse(503), "not_stored"
-        return receiver.acknowledge(), "stored" if new else "repeated"
+        return receiver.acknowledge(verified), "stored" if new else "repeated"
 
     def _body(self, environ: dict[str, Any]) -> bytes | int:
         """Return the body, or the status that refuses it; never reads more than the cap and a little."""
