@@ -92,8 +92,8 @@ class Receiver(ABC):
     def parse(self, request: Verified) -> Sequence[Item]:
         """Translate into 0 to 1000 items; unknown topics become Ignored. Raises PayloadError."""
 
-    def acknowledge(self) -> Response:
-        """Tell the vendor that it is safe with us."""
+    def acknowledge(self, request: Verified | None = None) -> Response:
+        """Tell the vendor that it is safe with us; ``request`` is what was stored, for vendors with several doors."""
         return Response()
 
 
