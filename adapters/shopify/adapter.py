@@ -1,10 +1,21 @@
 """The Shopify adapter's manifest."""
 
+from adapters.shopify.access import has_access
+from adapters.shopify.authorize import ShopifyAuthorizer
 from adapters.shopify.check import check
+from adapters.shopify.crm import ShopifyCrm
+from adapters.shopify.gateway import Gateway
 from adapters.shopify.receiver import ShopifyReceiver
 from adapters.shopify.settings import ShopifySettings, hosts
+from adapters.shopify.subscriptions import tend
 from adapters.shopify.topics import TOPICS
-from connector.contract import Adapter
+from adapters.shopify.writing import HOLDS
+from connector.contract import Adapter, Kit, Settings
+
+
+def _crm(settings: Settings, kit: Kit) -> ShopifyCrm | None:
+    return ShopifyCrm(Gateway(settings, kit)) if has_access(settings) else None
+
 
 ADAPTER = Adapter(
     name="shopify",
@@ -12,6 +23,11 @@ ADAPTER = Adapter(
     settings=ShopifySettings,
     hosts=hosts,
     receiver=ShopifyReceiver,
+    crm=_crm,
+    authorizer=ShopifyAuthorizer(),
     check=check,
+    tend=tend,
+    objects=tuple(HOLDS),
+    holds=HOLDS,
     topics=TOPICS,
 )

@@ -91,6 +91,10 @@ class ShopifySettings(SettingsSchema):
         metadata={"description": "Admin API token (shpat_…) of an older custom app, instead of client ID and secret"}
     )
     api_url = ApiUrl(metadata={"description": f"Default: https://<shop>/admin/api/{API_VERSION}"})
+    keep_subscriptions = fields.Boolean(
+        load_default=True,
+        metadata={"description": "Make missing webhook subscriptions again, hourly; false with shopify.app.toml"},
+    )
     country = Country(metadata={"description": "Region of phone numbers without a country code: GB"})
     locale = Locale(metadata={"description": "Language where the buyer's is unknown: en"})
     timezone = Timezone(metadata={"description": "For dates in messages: Europe/London"})

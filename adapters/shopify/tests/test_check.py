@@ -10,7 +10,8 @@ import pytest
 import requests
 import responses
 
-from adapters.shopify.check import NEEDED, SCOPES, check
+from adapters.shopify.check import check
+from adapters.shopify.needs import NEEDED, SCOPES, enum
 from adapters.shopify.settings import hosts
 from adapters.shopify.tests.posting import SHOP, load
 from connector.contract import Finding, Visit
@@ -26,10 +27,6 @@ TOKEN = {"access_token": "shpat_0123"}
 def shopify() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         yield mock
-
-
-def enum(topic: str) -> str:
-    return topic.upper().replace("/", "_")
 
 
 def serve(
@@ -92,7 +89,7 @@ def test_client_credentials_are_changed_into_a_token(shopify: responses.Requests
 
 @pytest.mark.parametrize(
     "answer",
-    [(400, '{"error": "shop_not_permitted"}'), (200, "{}"), (200, "<html>"), (200, '{"access_token": "a\\nb"}')],
+    [(400, '{"error": "shop_not_permitted"}'), (200, "{}"), (400, "<html>"), (200, '{"access_token": "a\\nb"}')],
 )
 def test_refused_client_credentials_are_told_without_the_secret(
     shopify: responses.RequestsMock, answer: tuple[int, str]
@@ -118,7 +115,10 @@ def test_missing_scopes_are_named_and_write_covers_read(shopify: responses.Reque
     serve(shopify, scopes=("write_orders", "read_customers", "customer_read_orders", "unauthenticated_read_checkouts"))
     scopes = visit(**TOKEN)["scopes"]
     assert scopes.ok is False
-    assert scopes.words == "Missing: read_fulfillments, read_draft_orders."
+    assert scopes.words == (
+        "Missing: read_fulfillments, read_draft_orders, "
+        "write_customers (to write consent, tags and metafields of customers)."
+    )
 
 
 def test_missing_topics_are_named(shopify: responses.RequestsMock) -> None:
@@ -127,6 +127,13 @@ def test_missing_topics_are_named(shopify: responses.RequestsMock) -> None:
     assert subscription.ok is False
     assert "refunds/create" in subscription.words
     assert "orders/paid" not in subscription.words
+
+
+def test_topics_of_contacts_are_named_apart(shopify: responses.RequestsMock) -> None:
+    serve(shopify, topics=tuple(topic for topic in NEEDED if not topic.startswith("customer.tags")))
+    words = visit(**TOKEN)["subscription"].words
+    assert "contacts, consent and labels also need customer.tags_added, customer.tags_removed" in words
+    assert "recipes" not in words
 
 
 def test_subscriptions_that_cannot_be_seen_are_not_called_missing(shopify: responses.RequestsMock) -> None:
@@ -155,9 +162,9 @@ def test_each_refusal_has_its_fix(shopify: responses.RequestsMock, status: int) 
         (429, "{}", None),
         (200, '{"errors": [{"extensions": {"code": "THROTTLED"}}]}', None),
         (200, '{"errors": [{"extensions": {"code": "ACCESS_DENIED"}}]}', False),
-        (200, "<html>", False),
-        (200, "[]", False),
-        (200, '{"data": null}', False),
+        (200, "<html>", None),
+        (200, "[]", None),
+        (200, '{"data": null}', None),
         (200, '{"data": {"shop": [], "currentAppInstallation": 5}}', False),
     ],
 )
