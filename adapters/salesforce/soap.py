@@ -1,7 +1,7 @@
 """Outbound Messages: Salesforce's SOAP envelopes, read within bounds.
 
-Elements are told by namespace and name, whatever their prefix. DTDs are refused, depth and size are bounded,
-and whatever the parser raises becomes a PayloadError. The SessionId is passed over: it is never looked at.
+Elements are told by namespace and name, whatever their prefix; depth, size and number are bounded. The SessionId
+is passed over: it is never looked at.
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_om_outboundmessaging_wsdl.htm
 """
 
@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, XMLParser
-
 from adapters.salesforce.ids import is_name
+from adapters.salesforce.markup import Found, walk
 from connector.errors import PayloadError
 
 MOST_BYTES = 1024 * 1024
@@ -75,7 +73,7 @@ def read(body: bytes) -> Message:
             f"The message has {len(body)} bytes; at most {MOST_BYTES} are read. Choose fewer fields for it in Setup."
         )
     target = _Target(None)
-    _feed(target, body, whole=True)
+    walk(target, body)
     if not target.is_message:
         raise PayloadError("The XML is no outbound message: there is no soapenv:Envelope/Body/notifications in it.")
     return Message(target.organization_id, target.action_id, tuple(target.notifications))
@@ -84,7 +82,7 @@ def read(body: bytes) -> Message:
 def organization_of(body: bytes) -> str:
     """Return the organisation that an envelope names, looking no further than that. Raises PayloadError."""
     target = _Target(_ORGANIZATION)
-    _feed(target, body[:HEAD], whole=False)
+    walk(target, body[:HEAD], whole=False)
     return target.organization_id
 
 
@@ -92,31 +90,10 @@ def object_of(body: bytes) -> str:
     """Return the object of the first record, or ``""``, looking no further than that."""
     target = _Target(f"{_OUTBOUND}sObject")
     try:
-        _feed(target, body[:HEAD], whole=False)
+        walk(target, body[:HEAD], whole=False)
     except PayloadError:
         return ""
     return target.object
-
-
-class _Found(Exception):  # noqa: N818 - it is none
-    """What was looked for has been read."""
-
-
-def _feed(target: _Target, body: bytes, *, whole: bool) -> None:
-    parser = XMLParser(target=target, forbid_dtd=True)
-    try:
-        parser.feed(body)
-        if whole:
-            parser.close()
-    except _Found:
-        return
-    except ParseError as error:
-        line, column = error.position
-        raise PayloadError(f"The body is not XML (line {line}, column {column}).") from None
-    except DefusedXmlException:
-        raise PayloadError("The XML declares a DTD or entities; an outbound message never does.") from None
-    except (ValueError, LookupError, RecursionError):  # encodings that the parser does not know
-        raise PayloadError("The XML is in an encoding that cannot be read; UTF-8 is expected.") from None
 
 
 class _Target:
@@ -147,7 +124,7 @@ class _Target:
             # ``sf:Contact``: the prefix is whatever the envelope calls it.
             self.object = attributes.get(f"{_XSI}type", "").rpartition(":")[2] or "?"
             if self._until == tag:
-                raise _Found
+                raise Found
         self._path.append(tag)
         self._text.clear()
         self._leaf = True
@@ -177,7 +154,7 @@ class _Target:
                 raise PayloadError("The message names two organisations.")
             self.organization_id = self._take().strip()
             if self._until == tag:
-                raise _Found
+                raise Found
         elif tag == _ACTION:
             self.action_id = self._take().strip()
         elif tag == _NOTIFICATION[-1]:
