@@ -56,11 +56,11 @@ def _event_faults(mapping: Mapping, topics: Sequence[Topic]) -> Iterator[Fault]:
             yield Fault(path, f"{mapping.when.adapter} has no event {event!r}{hint}")
 
 
-class _Declared:
+class Declared:
     """The names that a topic, or several for one event, declare."""
 
     def __init__(self, fields: Iterable[Field]) -> None:
-        self.kinds = {_names(field.path): field.type for field in fields}
+        self.kinds = {names_of(field.path): field.type for field in fields}
         self.inner = {path[:length] for path in self.kinds for length in range(1, len(path))}
 
     def refuse(self, path: tuple[str, ...]) -> str:
@@ -91,7 +91,8 @@ class _Declared:
         return f"the event has no field {'.'.join(part)!r}{hint or '.'}"
 
 
-def _names(path: str) -> tuple[str, ...]:
+def names_of(path: str) -> tuple[str, ...]:
+    """Return the names of a path, without list positions."""
     return tuple(step for step in steps(path) if not step.lstrip("-").isdigit())
 
 
@@ -99,9 +100,9 @@ def _path_faults(mapping: Mapping, topics: Sequence[Topic]) -> Iterator[Fault]:
     mine = [topic for topic in topics if topic.event == mapping.when.event]
     if not any(topic.fields for topic in mine):
         return
-    fields = _Declared(field for topic in mine for field in topic.fields)
+    fields = Declared(field for topic in mine for field in topic.fields)
     remembered = {
-        root: _Declared(field for other in topics if other.event == event for field in other.fields)
+        root: Declared(field for other in topics if other.event == event for field in other.fields)
         for topic in mine
         for root, event in topic.remembers.items()
     }
@@ -111,7 +112,7 @@ def _path_faults(mapping: Mapping, topics: Sequence[Topic]) -> Iterator[Fault]:
             yield Fault(place, words)
 
 
-def _refuse(names: tuple[str, ...], fields: _Declared, remembered: MappingOf[str, _Declared]) -> str:
+def _refuse(names: tuple[str, ...], fields: Declared, remembered: MappingOf[str, Declared]) -> str:
     root = names[0]
     if root == "account":
         return ""
@@ -129,9 +130,9 @@ def _used(mapping: Mapping) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield every path that the mapping reads, with the place where it does so."""
     if mapping.when.conditions:
         for test in tests(mapping.when.conditions):
-            yield f"{test.path}.field", _names(test.field)
+            yield f"{test.path}.field", names_of(test.field)
     for index, path in enumerate(mapping.to.agreement):
-        yield f"to.agreement.{index}", _names(path)
+        yield f"to.agreement.{index}", names_of(path)
     for place, expression in mapping.expressions():
         for names in expression.paths:
             yield place, names

@@ -41,10 +41,10 @@ def find_recipient(
         raw, failed = _print(candidate, roots, locale)
         if failed is not None:
             tried.append((failed, f"{candidate.label} is {raw}"))
-        elif _MASKED.search(raw):
+        elif is_masked(raw):
             tried.append((Reason.MASKED_PHONE, f"{candidate.label} is masked ({mask(raw)})"))
         else:
-            found, region = _parse(raw, known)
+            found, region = parse_phone(raw, known)
             if found:
                 by = f", read as a number of {region}" if region else ""
                 return Recipient(found, f"{mask(found)} from {candidate.label}{by}.")
@@ -53,6 +53,11 @@ def find_recipient(
     order = (Reason.MASKED_PHONE, Reason.INVALID_PHONE, Reason.SLOT_FAULT)
     reason = next((each for each in order if each in reasons), Reason.NO_RECIPIENT)
     return Skip(reason=reason, words=f"No usable phone number: {'; '.join(words for _, words in tried)}.")
+
+
+def is_masked(raw: str) -> bool:
+    """Tell whether a vendor shows only a part of the number: ``+291****0123``."""
+    return _MASKED.search(raw) is not None
 
 
 def mask(text: str) -> str:
@@ -89,8 +94,12 @@ class _Regions:
                 yield code
 
 
-def _parse(raw: str, regions: Iterable[str]) -> tuple[str, str]:
-    """Return the number in E.164 form and the region it was read with, or two empty texts."""
+def parse_phone(raw: str, regions: Iterable[str]) -> tuple[str, str]:
+    """Return the number in E.164 form and the region it was read with, or two empty texts.
+
+    A number with ``+`` or ``00`` stands for itself (the region is ``""``); a national one is read with each
+    region in turn, given by its two ISO letters in capitals.
+    """
     if len(raw) > MAX_LENGTH or phonenumbers.is_alpha_number(raw):  # 555-555-SHIP would be read as digits
         return "", ""
     if raw.startswith("00"):
