@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import pytest
 
+from connector.sandbox.salesforce import SandboxOrg
 from connector.sandbox.server import PHONE_NUMBER_ID, SandboxServer
 
 SECRET = "app-secret"
@@ -188,3 +189,69 @@ def open_graph() -> Iterator[Callable[..., Caller]]:
 @pytest.fixture
 def graph(open_graph: Callable[..., Caller]) -> Caller:
     return open_graph()
+
+
+class Sales:
+    """Calls a stand-in org as an integration would, with a session of its own."""
+
+    def __init__(self, org: SandboxOrg, server: SandboxServer) -> None:
+        self.org = org
+        self.server = server
+        self.token = ""
+        self.headers: dict[str, str] = {}
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
+        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=5)
+        try:
+            connection.request(method, quote(path, safe="/?=&-_.~%+"), raw, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            self.headers = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, json.loads(text) if "json" in self.headers["content-type"] and text else text.decode()
+        finally:
+            connection.close()
+
+    def login(self, **form: str) -> tuple[int, Any]:
+        given = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+        status, told = self.ask("POST", "/services/oauth2/token", urlencode(given | form))
+        self.token = told.get("access_token", "") if isinstance(told, dict) else ""
+        return status, told
+
+    def api(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        if not self.token:
+            self.login()
+        path = f"/services/data/v64.0/{path}"
+        return self.ask(method, path, body, Authorization=f"Bearer {self.token}", **headers)
+
+    def query(self, soql: str) -> Any:
+        status, told = self.api("GET", f"query?q={quote_plus(soql)}")
+        assert status == 200, told
+        return told
+
+    def update(self, *rows: dict[str, Any], name: str = "Contact") -> list[dict[str, Any]]:
+        records = [{"attributes": {"type": name}, **row} for row in rows]
+        status, told = self.api("PATCH", "composite/sobjects", {"allOrNone": False, "records": records})
+        assert status == 200, told
+        return list(told)
+
+
+@pytest.fixture
+def open_org() -> Iterator[Callable[..., Sales]]:
+    servers: list[SandboxServer] = []
+
+    def open_one(**knobs: Any) -> Sales:
+        org = SandboxOrg(**knobs)
+        server = SandboxServer(templates=[], tenants=[org])
+        server.start()
+        servers.append(server)
+        return Sales(org, server)
+
+    yield open_one
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def sales(open_org: Callable[..., Sales]) -> Sales:
+    return open_org()
