@@ -7,6 +7,7 @@ from adapters.whatsapp.check import check
 from adapters.whatsapp.receiver import WhatsAppReceiver
 from adapters.whatsapp.settings import WhatsAppSettings, hosts
 from adapters.whatsapp.templates import read_templates
+from adapters.whatsapp.tend import tend
 from connector.contract import Adapter
 
 ADAPTER = Adapter(
@@ -17,5 +18,6 @@ ADAPTER = Adapter(
     receiver=WhatsAppReceiver,
     channel=WhatsAppChannel,
     check=check,
+    tend=tend,
     read_templates=read_templates,
 )
