@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 
-from connector.flow import due
+from connector.flow import catchup, due, tending
 from connector.log import get
 from connector.model import Account, AccountId, now
 from connector.store import Transaction, inbox, marks, outbox
@@ -63,7 +63,10 @@ def tick(tools: Wiring) -> None:
 def _chores(tools: Wiring) -> dict[str, list[Account]]:
     """Return which accounts may have a chore at all; nothing is built to find out."""
     active = [item for item in tools.directory.all_() if item.account.active]
-    return {"catch_up": [item.account for item in active if item.adapter.feed is not None]}
+    return {
+        catchup.CHORE: [item.account for item in active if item.adapter.feed is not None],
+        tending.CHORE: [item.account for item in active if item.adapter.tend is not None],
+    }
 
 
 def _is_stale(tx: Transaction, id_: AccountId) -> bool:

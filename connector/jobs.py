@@ -13,7 +13,7 @@ from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
-from connector.flow import catchup, templates
+from connector.flow import catchup, templates, tending
 from connector.flow.catalogue import Catalogue
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
@@ -233,6 +233,25 @@ def catch_up(account_id: str) -> None:
     log.info(
         "job.done", job="catch_up", account=account.name, found=caught.found, fresh=caught.fresh,
         seconds=round(time.monotonic() - started, 3), left=caught.more,
+    )  # fmt: skip
+
+
+def tend(account_id: str) -> None:
+    """Look after what a vendor keeps for an account: its subscriptions."""
+    tools, id_ = wiring(), AccountId(account_id)
+    tools.queue.heard("tend", account_id)
+    found = tools.visit(id_)
+    if found is None:
+        return
+    reached, visit = found
+    with _alone(tools, f"tend:{id_}") as keep:
+        if keep is None:
+            return
+        findings = tending.tend(tools.store, reached.adapter, reached.account, visit)
+    metrics.job_runs.add("tend")
+    log.info(
+        "job.done", job="tend", account=reached.account.name, findings=len(findings),
+        wrong=sum(finding.ok is False for finding in findings),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from connector import embedded
-from connector.contract import Adapter, Channel, Crm, Feed, Kit, Receiver
+from connector.contract import Adapter, Channel, Crm, Feed, Kit, Receiver, Visit
 from connector.errors import ConfigurationError
 from connector.flow import accounts
 from connector.flow.tokens import StoredTokens
@@ -237,6 +237,14 @@ class Wiring:
         make = found.adapter.crm
         crm = self._crms.get(found, lambda found: make(found.account.settings, self.kit(id_)))
         return (found.account, crm) if crm is not None else None
+
+    def visit(self, id_: AccountId) -> tuple[Reached, Visit] | None:
+        """Return an account in use, and what its adapter needs to look after it."""
+        found = self.directory.reached(id_)
+        if found is None or not found.account.active:
+            return None
+        kit, url = self.kit(id_), self.settings.webhook_url(found.account.token)
+        return found, Visit(found.account.settings, kit.http, url, kit)
 
     def close(self) -> None:
         """Close what is open."""

@@ -134,8 +134,8 @@ def set_(name: str, assignments: tuple[str, ...]) -> None:
 def check(names: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Ask the vendors whether the connection of NAME works: token, scopes, subscription, clock, public URL.
 
-    One line each, with the fix where something is wrong (exit code 1). A suspended account that passes is
-    used again.
+    One line each, with the fix where something is wrong (exit code 1), and what the hourly look after the
+    account found last. A suspended account that passes is used again.
 
     \b
     Example:
@@ -275,7 +275,9 @@ def _examine(with_: Wiring, name: str) -> tuple[Finding, ...]:
     except ConfigurationError as error:
         fix = f"Correct it with `connector accounts set {name}` or `connector accounts rotate {name}`."
         return (Finding(name="settings", ok=False, words=str(error), fix=fix),)
-    return doctor.examine(with_.store, with_.registry, account, with_.settings.webhook_url(account.token))
+    kit = with_.kit_of(with_.registry.get(account.adapter), account, patient=False)
+    url = with_.settings.webhook_url(account.token)
+    return doctor.examine(with_.store, with_.registry, account, url, kit)
 
 
 def _report(title: str, findings: tuple[Finding, ...], *, quiet: bool) -> None:

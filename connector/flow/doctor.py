@@ -7,12 +7,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from connector.contract import Adapter, Finding, Visit, is_loopback
+from connector.contract import Adapter, Finding, Kit, Visit, is_loopback
 from connector.errors import ConfigurationError, ConnectorError, RemoteError
+from connector.flow import catchup, tending
 from connector.flow.accounts import Registry
 from connector.http import Http
 from connector.model import Account, now
-from connector.store import Store, accounts
+from connector.store import Store, Transaction, accounts
 
 if TYPE_CHECKING:
     from connector.queue import Bell
@@ -21,16 +22,21 @@ MAX_SKEW = 60.0
 """Seconds that this machine's clock may be off: signatures and tokens are refused far beyond it."""
 
 
-def examine(store: Store, registry: Registry, account: Account, webhook_url: str) -> tuple[Finding, ...]:
+def examine(
+    store: Store, registry: Registry, account: Account, webhook_url: str, kit: Kit | None = None
+) -> tuple[Finding, ...]:
     """Visit an account: its adapter's doctor, the clock, the public URL. Raises nothing that a vendor says.
 
-    An account that was suspended is resumed where nothing is wrong and something was found to be right.
+    An account that was suspended is resumed where nothing is wrong and something was found to be right. Of
+    one in use it is also told how it was last looked after and caught up with. ``kit`` is for an account
+    that is stored.
     """
     adapter = registry.get(account.adapter)
-    findings = tuple(_visit(adapter, account, webhook_url))
-    if not account.active:
-        findings += (_resume(store, account, findings),)
-    return findings
+    findings = tuple(_visit(adapter, account, webhook_url, kit))
+    if not account.active:  # what was found in the past is no reason against it any more
+        return (*findings, _resume(store, account, findings))
+    with store.read() as tx:
+        return findings + tuple(_remember(tx, adapter, account))
 
 
 def passes(findings: Iterable[Finding]) -> bool:
@@ -54,7 +60,15 @@ def examine_installation(store: Store, bell: Bell | None) -> Iterator[Finding]:
         yield Finding(name="queue", ok=False, words="does not answer.", fix=fix)
 
 
-def _visit(adapter: Adapter, account: Account, webhook_url: str) -> Iterator[Finding]:
+def _remember(tx: Transaction, adapter: Adapter, account: Account) -> Iterator[Finding]:
+    """Yield what the connector found by itself, the last time that it looked."""
+    if adapter.feed is not None and (caught := catchup.look(tx, account.id)) is not None:
+        yield caught
+    if adapter.tend is not None:
+        yield from tending.look(tx, account.id)
+
+
+def _visit(adapter: Adapter, account: Account, webhook_url: str, kit: Kit | None) -> Iterator[Finding]:
     hosts = list(adapter.hosts(account.settings))
     http = Http(hosts, threads=2)
     told: set[str] = set()
@@ -62,7 +76,7 @@ def _visit(adapter: Adapter, account: Account, webhook_url: str) -> Iterator[Fin
         if adapter.check is None:
             yield Finding(name="connection", ok=None, words=f"{adapter.title} offers nothing to check.")
         else:
-            for finding in adapter.check(Visit(account.settings, http, webhook_url)):
+            for finding in adapter.check(Visit(account.settings, http, webhook_url, kit)):
                 told.add(finding.name)
                 yield finding
     except ConnectorError as error:
