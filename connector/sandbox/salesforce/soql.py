@@ -71,13 +71,13 @@ def select(query: Query, rows: list[Row], reach: Reach) -> list[Row]:
     """Return the records that a query finds, in its order."""
     found = [row for row in rows if query.test(row)]
     for path, down in reversed(query.order):
-        found.sort(key=lambda row: _rank(path.read(row, reach)), reverse=down)
+        found.sort(key=lambda row: _rank(path.field, path.read(row, reach)), reverse=down)
     return found if query.limit is None else found[: query.limit]
 
 
-def _rank(value: Any) -> tuple[int, Any]:
-    """Blank comes first, as in Salesforce."""
-    return (0, 0) if value is None else (1, value.lower() if isinstance(value, str) else value)
+def _rank(field: FieldSpec, value: Any) -> tuple[int, Any]:
+    """Blank comes first, as in Salesforce; ids by case, as they are compared."""
+    return (0, 0) if value is None else (1, _plain(field, value))
 
 
 class _Parser:
