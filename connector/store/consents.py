@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete as delete_
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from connector.model import AccountId, ConsentState, ContactId, Entry, Purpose, Source, Standing
 from connector.store.dialect import insert_new, lock_rows, upsert
@@ -72,6 +72,24 @@ def of(tx: Transaction, ids: Collection[ContactId], purposes: Collection[Purpose
         .order_by(consent.c.occurred_at, consent.c.id)
     )
     return [replace(entry, contact_id=stays[entry.contact_id]) for entry in map(_entry, tx.execute(query))]
+
+
+def present(tx: Transaction, id_: ContactId) -> ContactId | None:
+    """Return who a contact is now: itself, or whom it was merged into; None where there is none."""
+    row = tx.execute(select(contact.c.id, contact.c.merged_into).where(contact.c.id == id_)).first()
+    return ContactId(row.merged_into or row.id) if row is not None else None
+
+
+def by_email(tx: Transaction, addresses: Collection[str]) -> dict[str, list[ContactId]]:
+    """Return who has these e-mail addresses, in any case; the keys are casefolded. Families share them."""
+    asked = {address.strip().casefold() for address in addresses}
+    found: dict[str, list[ContactId]] = {}
+    query = select(contact.c.id, contact.c.email).where(
+        func.lower(contact.c.email).in_(sorted(asked)), contact.c.email != "", contact.c.merged_into.is_(None)
+    )
+    for row in tx.execute(query.order_by(contact.c.id)):
+        found.setdefault(row.email.casefold(), []).append(ContactId(row.id))
+    return found
 
 
 def entries(tx: Transaction, ids: Collection[str]) -> list[Entry]:
