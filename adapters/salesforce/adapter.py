@@ -1,5 +1,8 @@
 """The Salesforce adapter's manifest."""
 
+from adapters.salesforce.check import check
+from adapters.salesforce.crm import make_crm
+from adapters.salesforce.feed import make_feed
 from adapters.salesforce.receiver import SalesforceReceiver
 from adapters.salesforce.settings import SalesforceSettings, hosts
 from adapters.salesforce.topics import TOPICS
@@ -11,5 +14,9 @@ ADAPTER = Adapter(
     settings=SalesforceSettings,
     hosts=hosts,
     receiver=SalesforceReceiver,
+    feed=make_feed,
+    crm=make_crm,
+    check=check,
+    objects=("Contact", "Lead", "Account", "Opportunity", "Case", "Order", "CampaignMember", "Task", "Event"),
     topics=TOPICS,
 )

@@ -158,7 +158,7 @@ class SalesforceSettings(SettingsSchema):
     private_key = PrivateKey(metadata={"description": "PEM (or its base64) whose certificate the app holds"})
     api_version = fields.String(
         load_default=API_VERSION,
-        validate=Regexp(r"[5-9]\d\.0\Z", error="must be a version such as 64.0."),
+        validate=Regexp(r"[5-9][0-9]\.0\Z", error="must be a version such as 64.0."),
         metadata={"description": "Version of Salesforce's API"},
     )
     api_url = ApiUrl(metadata={"description": "Default: https://<my_domain>"})

@@ -138,7 +138,7 @@ class _Target:
         if self._path == _MESSAGE:
             self._end_in_message(tag)
         elif self._path == _NOTIFICATION and tag == _ID:
-            self._id = self._take().strip()
+            self._id = self._take().strip(" \t\r\n")
         elif self._path == _RECORD and self._leaf:
             self._keep(tag)
         elif self._path == _MESSAGE[:-1] and tag == _MESSAGE[-1]:
@@ -152,11 +152,11 @@ class _Target:
         if tag == _ORGANIZATION:
             if self.organization_id:
                 raise PayloadError("The message names two organisations.")
-            self.organization_id = self._take().strip()
+            self.organization_id = self._take().strip(" \t\r\n")
             if self._until == tag:
                 raise Found
         elif tag == _ACTION:
-            self.action_id = self._take().strip()
+            self.action_id = self._take().strip(" \t\r\n")
         elif tag == _NOTIFICATION[-1]:
             self.notifications.append(Notification(self._id, self.object, self._values))
 

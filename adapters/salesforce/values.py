@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from connector.model import Json
 
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})\.\d{1,18}|-?[1-9]\.\d{1,17}E\d{1,2}")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}|-?[1-9]\.[0-9]{1,17}E[0-9]{1,2}")
 _KEPT = re.compile(r"phone|mobile|fax|zip|postal|street|version", re.IGNORECASE)
 """Fields whose value is text however much it looks like a number: ``0.17``, ``555.1234``."""
 _WORDS: Mapping[str, bool] = {"true": True, "false": False}
