@@ -1,20 +1,26 @@
-"""The mappings in force and the templates they may use, compiled and kept for a moment."""
+"""The mappings in force, of every kind, and the templates they may use: compiled and kept for a moment."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from connector.errors import MappingError
 from connector.log import get
 from connector.mapping import Mapping as NotificationMapping
-from connector.mapping import load
+from connector.mapping.contact import ContactMapping
+from connector.mapping.kinds import read
+from connector.mapping.people import PeoplePolicy
+from connector.mapping.people_form import shipped
 from connector.model import Account, AccountId, Template
-from connector.store import Store, mappings, templates
+from connector.store import Store, Transaction, mappings, templates
 from connector.store.mappings import TemplateUse, VersionRow
 
 FRESH_SECONDS = 1.0
+MOST_OLDER = 500
+"""Versions kept that are no longer in force; messages of them may still be answered."""
 
 log = get(__name__)
 
@@ -39,8 +45,11 @@ class Catalogue:
         """``senders`` returns the accounts that can send, oldest first."""
         self._store = store
         self._senders = senders
-        self._compiled: dict[tuple[str, int], Recipe | None] = {}
+        self._compiled: dict[tuple[str, int], _Compiled] = {}
+        self._older: dict[tuple[str, int], _Compiled] = {}
         self._by_event: dict[str, list[Recipe]] = {}
+        self._contacts: list[ContactMapping] = []
+        self._policy: PeoplePolicy | None = None
         self._templates: dict[AccountId, dict[tuple[str, str], Template]] = {}
         self._channels: list[Account] = []
         self._read_at = float("-inf")
@@ -62,11 +71,21 @@ class Catalogue:
         self._compiled = {
             key: known[key] if key in known else _compile(row) for key, row in zip(keys, versions, strict=True)
         }
-        self._by_event = {}
-        for recipe in self._compiled.values():
-            if recipe is not None:
-                self._by_event.setdefault(recipe.mapping.when.event, []).append(recipe)
+        self._sort(self._compiled.values())
         self._read_at = time.monotonic()
+
+    def _sort(self, compiled: Iterable[_Compiled]) -> None:
+        by_event: dict[str, list[Recipe]] = {}
+        contacts: list[ContactMapping] = []
+        policy: PeoplePolicy | None = None
+        for each in compiled:
+            if isinstance(each, Recipe):
+                by_event.setdefault(each.mapping.when.event, []).append(each)
+            elif isinstance(each, ContactMapping):
+                contacts.append(each)
+            elif each is not None:
+                policy = each
+        self._by_event, self._contacts, self._policy = by_event, contacts, policy
 
     def listening(self, event_type: str, account: Account) -> Collection[Recipe]:
         """Return the recipes that want this type of event from this account."""
@@ -75,6 +94,36 @@ class Catalogue:
             for recipe in self._by_event.get(event_type, ())
             if recipe.mapping.wants(adapter=account.adapter, event=event_type, account=account.name)
         ]
+
+    def contacts(self, account: Account) -> Sequence[ContactMapping]:
+        """Return the contact mappings in force that are about this account's records, by name."""
+        return [each for each in self._contacts if each.wants(adapter=account.adapter, account=account.name)]
+
+    def policy(self) -> PeoplePolicy:
+        """Return the people policy in force: the published one, else the one that is shipped (version 0)."""
+        return self._policy or shipped()
+
+    def version_of(self, name: str, version: int, tx: Transaction | None = None) -> Recipe | None:
+        """Return any published version of a notification mapping, in force or not; None where there is none.
+
+        It is read once, in ``tx`` where one is given; versions never change.
+        """
+        key = name, version
+        found = self._compiled[key] if key in self._compiled else self._older.get(key)
+        if found is None and key not in self._compiled and key not in self._older:
+            row = self._load(name, version, tx)
+            if row is None:
+                return None
+            if len(self._older) >= MOST_OLDER:
+                self._older.clear()
+            found = self._older[key] = _compile(row)
+        return found if isinstance(found, Recipe) else None
+
+    def _load(self, name: str, version: int, tx: Transaction | None) -> VersionRow | None:
+        if tx is not None:
+            return mappings.version(tx, name, version)
+        with self._store.read() as reading:
+            return mappings.version(reading, name, version)
 
     def channel(self, mapping: NotificationMapping) -> AccountId | None:
         """Return the account a mapping sends by: the one it names, or the only one there is."""
@@ -88,9 +137,18 @@ class Catalogue:
         return lambda name, language: found.get((name, language))
 
 
-def _compile(row: VersionRow) -> Recipe | None:
+_Compiled: TypeAlias = Recipe | ContactMapping | PeoplePolicy | None
+"""A version, ready for use; None: it can no longer be read, which the log has told."""
+
+
+def _compile(row: VersionRow) -> _Compiled:
     try:
-        return Recipe(mapping=load(row.name, row.source), version=row.version, uses=row.templates)
+        found = read(row.name, row.source)
     except MappingError as error:
         log.error("mapping.not_loaded", mapping=row.name, version=row.version, faults=str(error))
         return None
+    if isinstance(found, PeoplePolicy):
+        return replace(found, version=row.version)
+    if isinstance(found, ContactMapping):
+        return found
+    return Recipe(mapping=found, version=row.version, uses=row.templates)

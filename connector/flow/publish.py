@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from connector.contract import Field
 from connector.errors import ConfigurationError, Fault, MappingError
 from connector.flow.accounts import Registry
-from connector.mapping import Mapping, check, load
+from connector.mapping import Mapping, check
+from connector.mapping.contact import ContactMapping
+from connector.mapping.contact_form import check_contact
+from connector.mapping.kinds import read
 from connector.model import AccountId, Template, now
 from connector.store import Store, Transaction, accounts, mappings, templates
 from connector.store.accounts import AccountRow
@@ -16,6 +20,13 @@ from connector.store.mappings import MappingRow, TemplateUse, VersionRow
 
 DRAFT = "draft"
 PUBLISHED = "published"
+Described = Callable[[str, str], Sequence[Field] | None]
+"""Asks a vendor which fields an object has: (adapter, object) -> its fields, or None where nobody can be asked."""
+
+
+def undescribed(adapter: str, object_: str) -> Sequence[Field] | None:
+    """Ask nobody: what the adapter knows by heart is all that a contact mapping is checked against."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +47,18 @@ class Trouble:
     words: str
 
 
-def find_faults(store: Store | None, registry: Registry, name: str, source: str) -> tuple[Fault, ...]:
-    """Return everything that is wrong with a mapping's text.
+def find_faults(
+    store: Store | None, registry: Registry, name: str, source: str, described: Described = undescribed
+) -> tuple[Fault, ...]:
+    """Return everything that is wrong with a mapping's text, whatever its kind.
 
-    Without a store its form and its fields are checked, and the template is left out.
+    Without a store a notification's form and its fields are checked, and the template is left out.
     """
     if faults := find_form_faults(name, source):
         return faults
-    mapping = load(name, source)
+    mapping = read(name, source)
+    if not isinstance(mapping, Mapping):
+        return tuple(_contact_faults(registry, mapping, described) if isinstance(mapping, ContactMapping) else ())
     if store is None:
         return tuple(_check(registry, mapping, None, ()))
     with store.read() as tx:
@@ -54,7 +69,7 @@ def find_faults(store: Store | None, registry: Registry, name: str, source: str)
 def find_form_faults(name: str, source: str) -> tuple[Fault, ...]:
     """Return what is wrong with a mapping's text by itself; such a text is not stored."""
     try:
-        load(name, source)
+        read(name, source)
     except MappingError as error:
         return error.faults
     return ()
@@ -62,12 +77,14 @@ def find_form_faults(name: str, source: str) -> tuple[Fault, ...]:
 
 def save(store: Store, name: str, source: str) -> bool:
     """Keep a text as the mapping's draft; False where it was so already. Raises MappingError for its form."""
-    load(name, source)
+    read(name, source)
     with store.write() as tx:
         return mappings.save_draft(tx, name, source, now())
 
 
-def publish(store: Store, registry: Registry, name: str, *, note: str = "") -> Published:
+def publish(
+    store: Store, registry: Registry, name: str, *, note: str = "", described: Described = undescribed
+) -> Published:
     """Put a mapping's draft in force as its next version.
 
     The shapes that its templates have now are kept with it: when one changes, the mapping is not used for
@@ -76,7 +93,7 @@ def publish(store: Store, registry: Registry, name: str, *, note: str = "") -> P
     with store.read() as tx:
         row = find(tx, name)
         current = mappings.version(tx, name, row.published) if row.published else None
-    uses = _require_sound(store, registry, name, row.draft)
+    uses = _require_sound(store, registry, name, row.draft, described)
     # Between reading and writing the draft may change; what is published is what was checked.
     if current is not None and (current.source, current.templates) == (row.draft, uses):
         return Published(current.version, is_new=False)
@@ -84,7 +101,9 @@ def publish(store: Store, registry: Registry, name: str, *, note: str = "") -> P
         return Published(mappings.publish(tx, name, row.draft, uses, at=now(), note=note), is_new=True)
 
 
-def roll_back(store: Store, registry: Registry, name: str, number: int, *, note: str = "") -> int:
+def roll_back(
+    store: Store, registry: Registry, name: str, number: int, *, note: str = "", described: Described = undescribed
+) -> int:
     """Put an older version's text in force, as a new version, and return its number.
 
     A draft that somebody works on stays; one that says what was in force follows. The old text is checked
@@ -94,7 +113,7 @@ def roll_back(store: Store, registry: Registry, name: str, number: int, *, note:
         row = find(tx, name)
         older = find_version(tx, name, number)
         current = mappings.version(tx, name, row.published) if row.published else None
-    uses = _require_sound(store, registry, name, older.source)
+    uses = _require_sound(store, registry, name, older.source, described)
     words = f"Back to version {number}."
     at = now()
     with store.write() as tx:
@@ -163,9 +182,15 @@ def find_troubles(store: Store) -> tuple[Trouble, ...]:
     )
 
 
-def _require_sound(store: Store, registry: Registry, name: str, source: str) -> tuple[TemplateUse, ...]:
+def _require_sound(
+    store: Store, registry: Registry, name: str, source: str, described: Described
+) -> tuple[TemplateUse, ...]:
     """Return the templates that a text may send. Raises MappingError with everything that is wrong with it."""
-    mapping = load(name, source)
+    mapping = read(name, source)
+    if not isinstance(mapping, Mapping):
+        if isinstance(mapping, ContactMapping) and (faults := _contact_faults(registry, mapping, described)):
+            raise MappingError(faults)
+        return ()
     with store.read() as tx:
         names, channel = _channel(tx, registry, mapping)
         stored = _templates(tx, channel)
@@ -178,6 +203,15 @@ def _require_sound(store: Store, registry: Registry, name: str, source: str) -> 
         for template in stored
         if template.name == choice.name and template.language in choice.language.all
     )
+
+
+def _contact_faults(registry: Registry, mapping: ContactMapping, described: Described) -> list[Fault]:
+    try:
+        adapter = registry.get(mapping.adapter)
+    except ConfigurationError as error:
+        return [Fault("adapter", str(error))]
+    fields = described(mapping.adapter, mapping.object) if mapping.object in adapter.objects else None
+    return check_contact(mapping, adapter, {mapping.object: fields} if fields else None)
 
 
 def _check(

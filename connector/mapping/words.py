@@ -49,7 +49,7 @@ _newest: tuple[PeoplePolicy, _Index] | None = None
 
 
 def _meanings(policy: PeoplePolicy) -> _Index:
-    global _newest  # noqa: PLW0603 - one tuple, replaced whole
+    global _newest
     last = _newest
     if last is not None and last[0] is policy:
         return last[1]
