@@ -11,6 +11,7 @@ that does not say what it is about is refused.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from datetime import datetime, timedelta
 
 from adapters.shopify.rules import CARRIER_TOPIC, DRAFT_COMPLETED, RULES, SHIPMENT, Rule
 from connector.errors import PayloadError
-from connector.model import Event, Ignored, Payload, dig, parse_time
+from connector.model import Event, Ignored, Payload, dig, parse_time, text_at
 
 AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours before its times are not believed."""
@@ -64,7 +65,7 @@ def _event(delivery: Delivery, rule: Rule) -> Event:
     subject = _subject(delivery, rule)
     told_at = _told_at(delivery, rule.times)
     if rule.fact is None:
-        key = f"{rule.event}:{subject.partition(':')[2]}:{_version(delivery, told_at)}"
+        key = f"{rule.event}:{subject.partition(':')[2]}:{_version(delivery, told_at, rule.state)}"
     else:
         key = f"{rule.event}:{_id(payload, *rule.fact) or subject.partition(':')[2]}"
     order = _order_id(payload, rule.kind)
@@ -161,9 +162,12 @@ def _believed(told_at: datetime | None, received_at: datetime) -> datetime:
     return told_at
 
 
-def _version(delivery: Delivery, told_at: datetime | None) -> str:
+def _version(delivery: Delivery, told_at: datetime | None, state: tuple[str, ...]) -> str:
     """Tell one state of a subject from another: its time and a digest, since times have whole seconds."""
-    digest = hashlib.blake2b(delivery.body, digest_size=6).hexdigest()
+    told = delivery.body
+    if state:
+        told = json.dumps([text_at(delivery.payload, path) for path in state]).lower().encode()
+    digest = hashlib.blake2b(told, digest_size=6).hexdigest()
     return f"{told_at:%Y%m%dT%H%M%S}-{digest}" if told_at else digest
 
 

@@ -75,13 +75,9 @@ fragment Address on MailingAddress {
   firstName lastName name company address1 address2 city province provinceCode zip country countryCodeV2 phone
 }
 fragment Person on Customer {
-  id firstName lastName state note verifiedEmail locale createdAt updatedAt tags
-  defaultEmailAddress { emailAddress marketingState marketingOptInLevel marketingUpdatedAt }
-  defaultPhoneNumber {
-    phoneNumber
-    smsMarketingConsent { state optInLevel updatedAt collectedFrom }
-    whatsAppMarketingConsent { state optInLevel updatedAt collectedFrom }
-  }
+  id firstName lastName state note verifiedEmail createdAt updatedAt
+  defaultEmailAddress { emailAddress }
+  defaultPhoneNumber { phoneNumber }
   defaultAddress { ...Address }
 }"""
 
@@ -90,7 +86,14 @@ CUSTOMERS = Operation(
     cost=300,
     text="""query Customers($first: Int!, $after: String, $query: String!) {
   customers(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
-    nodes { ...Person }
+    nodes {
+      ...Person
+      defaultEmailAddress { marketingState marketingOptInLevel marketingUpdatedAt }
+      defaultPhoneNumber {
+        smsMarketingConsent { state optInLevel updatedAt collectedFrom }
+        whatsAppMarketingConsent { state optInLevel updatedAt collectedFrom }
+      }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }"""

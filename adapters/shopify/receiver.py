@@ -26,6 +26,8 @@ SHOP = ("x-shopify-shop-domain", "shopify-shop-domain")
 TOPIC = ("x-shopify-topic", "shopify-topic")
 WEBHOOK_ID = ("x-shopify-webhook-id", "shopify-webhook-id")
 TRIGGERED_AT = ("x-shopify-triggered-at", "shopify-triggered-at")
+FEED = "x-connector-feed"
+"""On what our own feed found, which nobody signed; refused where it comes over the web."""
 
 _KEY_LIMIT = 100
 _TOPIC_LIMIT = 80
@@ -44,6 +46,8 @@ class ShopifyReceiver(Receiver):
 
     def verify(self, request: Request) -> Verified:
         """Prove the sender: base64 HMAC-SHA256 over the raw body, and the shop in the header."""
+        if FEED in request.headers:
+            raise SignatureError(f"The header {FEED} is this connector's own and never comes from Shopify.")
         claimed = _decode(request.header(*SIGNATURE))
         genuine = False
         for secret in self._secrets:  # to the end, so that timing does not tell which secret is in use
