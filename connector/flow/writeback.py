@@ -87,11 +87,11 @@ def somewhere(contact_id: ContactId) -> str:
     return f"{LOOK_UP}{contact_id}"
 
 
-def want(tx: Transaction, wants: Sequence[Want], at: datetime) -> set[AccountId]:
+def want(tx: Transaction, wants: Sequence[Want], at: datetime, *, at_once: bool = False) -> set[AccountId]:
     """Remember what should stand where; return the accounts for which there is something to write now.
 
     What is known to stand there already is not written. Of several wants for one place the last counts.
-    The clock rings for whatever waits here: nobody needs to.
+    The clock rings for whatever waits here, when it has gathered: nobody needs to. ``at_once``: do not gather.
     """
     rows = wanted.hold(tx, [item.place for item in wants], at)
     touched: dict[Place, Row] = {}
@@ -99,6 +99,7 @@ def want(tx: Transaction, wants: Sequence[Want], at: datetime) -> set[AccountId]
         row = rows[item.place]
         if _wish(row, item, spell(item.value), at):
             touched[row.place] = row
+            row.not_before = at if at_once and row.state == "waiting" else row.not_before
     wanted.save(tx, touched.values())
     return {row.account_id for row in touched.values() if row.state == "waiting"}
 
@@ -120,6 +121,7 @@ def _wish(row: Row, item: Want, value: str, at: datetime) -> bool:
         if row.state != "waiting":
             row.waiting_since, row.not_before = at, at + GATHER
         else:
+            row.waiting_since = row.waiting_since or at
             row.not_before = _later(row, at)
         row.not_before = max(row.not_before, missing)
         row.state, row.tries = "waiting", 0

@@ -8,7 +8,8 @@ state           means
 ``waiting``     ``value`` is to be written, from ``not_before`` on
 ``leased``      a drain is writing ``leased``
 ``handed_over`` the vendor works on ``leased`` under a ``ticket``; ``not_before`` says when to ask again
-``done``        nothing is to be written: ``value`` is None, or equals ``known``, or there is no such record
+``done``        nothing is to be written: ``value`` is None, or equals ``known``, or ``code`` says that there
+                is no such record
 ``failed``      ``value`` was refused, or given up; ``words`` say why. A new value tries again
 ==============  ==========================================================================================
 """
@@ -18,19 +19,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, tuple_, update
 
-from connector.model import AccountId, ContactId
+from connector.model import AccountId, ContactId, now
+from connector.store import leases, restraint, schema
 from connector.store.dialect import insert_new, lock_rows
 from connector.store.engine import Transaction
 from connector.store.schema import wanted
 
 CHUNK = 2000
 """Keys in one statement: five parameters each, and SQLite takes 32766."""
+LEASE = timedelta(minutes=15)
+"""Longer than any call may take. Whoever holds the account's drain lease need not wait for it."""
 LOOK_UP = "?"
 """A record id that begins so names a contact: its record must be looked up first."""
 NO_RECORD = "no_record"
@@ -154,6 +158,120 @@ def forget(tx: Transaction, account_id: AccountId, object_: str, record_id: str)
     """Delete whatever is wanted and known of a record; return how many rows that were."""
     gone = delete(wanted).where(_C.account_id == account_id, _C.object == object_, _C.record_id == record_id)
     return int(tx.execute(gone).rowcount)
+
+
+def delete_places(tx: Transaction, places: Collection[Place]) -> None:
+    """Delete rows that this transaction has locked."""
+    for chunk in _chunks(sorted(places), CHUNK):
+        tx.execute(delete(wanted).where(tuple_(*_KEY).in_([tuple(place) for place in chunk])))
+
+
+def due(tx: Transaction, account_id: AccountId, at: datetime, most: int) -> list[tuple[str, str]]:
+    """Return up to ``most`` records (object, id) of which something is due, the longest due first."""
+    query = (
+        select(_C.object, _C.record_id)
+        .where(_C.account_id == account_id, _C.state == "waiting", _C.not_before <= at)
+        .group_by(_C.object, _C.record_id)
+        .order_by(func.min(_C.not_before), _C.object, _C.record_id)
+        .limit(most)
+    )
+    return [(row[0], row[1]) for row in tx.execute(query)]
+
+
+def take(
+    tx: Transaction,
+    account_id: AccountId,
+    records: Sequence[tuple[str, str]],
+    owner: str,
+    at: datetime,
+) -> list[Row]:
+    """Lease whatever is due of these records; what another transaction is changing is left for the next time."""
+    found: list[Row] = []
+    for chunk in _chunks(sorted(records), CHUNK):
+        query = (
+            select(*_COLUMNS)
+            .where(
+                _C.account_id == account_id,
+                tuple_(_C.object, _C.record_id).in_(chunk),
+                _C.state == "waiting",
+                _C.not_before <= at,
+            )
+            .order_by(*_KEY)
+        )
+        found += [_row(row) for row in tx.execute(lock_rows(tx, query, skip_locked=True))]
+    for row in found:
+        row.state, row.leased, row.leased_version = "leased", row.value, row.version
+        row.lease_owner, row.lease_until = owner, at + LEASE
+    save(tx, found)
+    return found
+
+
+def taken(tx: Transaction, places: Collection[Place], owner: str) -> dict[Place, Row]:
+    """Return those of these rows that are still leased by this owner, locked until the transaction ends."""
+    found: dict[Place, Row] = {}
+    for chunk in _chunks(sorted(places), CHUNK):
+        found |= {row.place: row for row in load(tx, chunk) if row.state == "leased" and row.lease_owner == owner}
+    return found
+
+
+def orphans(tx: Transaction, account_id: AccountId, owner: str) -> list[Row]:
+    """Return rows that somebody else was writing."""
+    return _locked(tx, _C.account_id == account_id, _C.state == "leased", _C.lease_owner != owner)
+
+
+def ticket_due(tx: Transaction, account_id: AccountId, at: datetime) -> str | None:
+    """Return a ticket that may be asked about now."""
+    query = select(_C.ticket).where(_C.account_id == account_id, _C.state == "handed_over", _C.not_before <= at)
+    found: str | None = tx.execute(query.order_by(_C.not_before).limit(1)).scalar()
+    return found
+
+
+def of_ticket(tx: Transaction, account_id: AccountId, ticket: str) -> list[Row]:
+    """Return what was handed over under a ticket, locked until the transaction ends."""
+    return _locked(tx, _C.account_id == account_id, _C.state == "handed_over", _C.ticket == ticket)
+
+
+def phones(tx: Transaction, contacts: Collection[ContactId]) -> dict[ContactId, str]:
+    """Return the numbers of those contacts that have one; whoever was merged has the other's."""
+    own, into = schema.contact.alias(), schema.contact.alias()
+    number = func.coalesce(into.c.phone, own.c.phone)
+    query = select(own.c.id, number).select_from(own.outerjoin(into, into.c.id == own.c.merged_into))
+    found: dict[ContactId, str] = {}
+    for chunk in _chunks(sorted(contacts), CHUNK):
+        found |= {row[0]: row[1] for row in tx.execute(query.where(own.c.id.in_(chunk), number != ""))}
+    return found
+
+
+def restless(tx: Transaction) -> list[AccountId]:
+    """Return the accounts in use that have something to do now.
+
+    That is: enough due rows or rows that have waited long enough (:mod:`connector.store.restraint`), a
+    ticket to ask about, or rows that a dead drain has left.
+    """
+    at = now()
+    return [
+        id_
+        for id_, held in restraint.of_active(tx).items()
+        if held.until <= at and (_is_enough(tx, id_, held, at) or _is_open(tx, id_, at))
+    ]
+
+
+def _is_enough(tx: Transaction, id_: AccountId, held: restraint.Restraint, at: datetime) -> bool:
+    number = 1 if held.rest_until <= at else held.most
+    return len(due(tx, id_, at, number)) >= number
+
+
+def _is_open(tx: Transaction, id_: AccountId, at: datetime) -> bool:
+    abandoned = _C.state == "leased"
+    if leases.holder(tx, drain_lease(id_)):
+        abandoned = abandoned & (_C.lease_until < at)
+    asked = or_(abandoned, (_C.state == "handed_over") & (_C.not_before <= at))
+    return tx.execute(select(_C.item).where(_C.account_id == id_, asked).limit(1)).first() is not None
+
+
+def drain_lease(account_id: AccountId) -> str:
+    """Return the name of the lease of whoever writes to this account."""
+    return f"write_back:{account_id}"
 
 
 def _chunks(places: Sequence[Any], size: int) -> Iterator[list[Any]]:
