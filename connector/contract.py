@@ -42,7 +42,7 @@ class Field:
     """One field of a topic's payload, as an editor offers it."""
 
     path: str
-    """``customer.first_name``, ``line_items[0].title``"""
+    """``customer.first_name``, ``line_items[0].title``; a ``*`` in a name stands for any text (``*__c``)."""
     type: str
     """``text``, ``number``, ``money``, ``boolean``, ``time``, ``phone``, ``url``, ``id``, ``list`` or ``object``."""
     words: str = ""
@@ -322,6 +322,8 @@ class Adapter:
     read_templates: Callable[[Payload], Iterable[Template]] | None = None
     """Read the vendor's own JSON of one or many templates, for trials without a network. Raises PayloadError."""
     topics: tuple[Topic, ...] = ()
+    custom_events: str = ""
+    """Pattern of events beyond those of the topics, which nobody can declare beforehand: ``*__c.saved``."""
 
 
 class SettingsSchema(Schema):
