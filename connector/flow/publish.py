@@ -222,7 +222,9 @@ def _check(
         adapter = registry.get(mapping.when.adapter)
     except ConfigurationError as error:
         return [Fault("when.adapter", str(error))]
-    faults = check(mapping, topics=adapter.topics, templates=stored, channels=channels or ())
+    faults = check(
+        mapping, topics=adapter.topics, templates=stored, channels=channels or (), custom_events=adapter.custom_events
+    )
     unknown = set()
     if channels is None:
         unknown = {"template", "template.account"}

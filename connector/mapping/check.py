@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingOf
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from connector.contract import Field, Topic
 from connector.errors import Fault
@@ -28,30 +30,36 @@ def check(
     topics: MappingOf[str, Topic] | Iterable[Topic],
     templates: Sequence[Template],
     channels: Sequence[str],
+    custom_events: str = "",
 ) -> list[Fault]:
     """Return what is wrong beyond the form; an empty list means that it can be published.
 
     ``topics`` are all of the mapping's adapter (one vendor's word may stand for several of our events, so
     give ``adapter.topics`` rather than a table by name), ``templates`` those of the account that sends,
-    ``channels`` the names of the accounts that can send.
+    ``channels`` the names of the accounts that can send, ``custom_events`` the adapter's own.
     """
     declared = list(topics.values() if isinstance(topics, MappingOf) else topics)
     return [
-        *_event_faults(mapping, declared),
+        *_event_faults(mapping, declared, custom_events),
         *_path_faults(mapping, declared),
         *_channel_faults(mapping, channels),
         *_template_faults(mapping, templates),
     ]
 
 
-def _event_faults(mapping: Mapping, topics: Sequence[Topic]) -> Iterator[Fault]:
+def is_custom(event: str, known: Iterable[str], pattern: str) -> bool:
+    """Tell whether an event that no topic declares may be meant: by the adapter's pattern, and no slip of the pen."""
+    return bool(pattern) and fnmatchcase(event, pattern) and not get_close_matches(event, list(known), 1, 0.85)
+
+
+def _event_faults(mapping: Mapping, topics: Sequence[Topic], custom: str) -> Iterator[Fault]:
     known = list(dict.fromkeys(topic.event for topic in topics))
     if not known:
         return  # an adapter that declares none takes its event types from its settings
     named = [("when.event", mapping.when.event)]
     named += [(f"timing.cancel_when.{place}", event) for place, event in enumerate(mapping.timing.cancel_when)]
     for path, event in named:
-        if event not in known:
+        if event not in known and not is_custom(event, known, custom):
             hint = nearest(event, known) or f"; there are {', '.join(known)}."
             yield Fault(path, f"{mapping.when.adapter} has no event {event!r}{hint}")
 
@@ -60,11 +68,15 @@ class Declared:
     """The names that a topic, or several for one event, declare."""
 
     def __init__(self, fields: Iterable[Field]) -> None:
-        self.kinds = {names_of(field.path): field.type for field in fields}
+        every = list(fields)
+        self.patterns = [field.path for field in every if "*" in field.path]
+        self.kinds = {names_of(field.path): field.type for field in every if "*" not in field.path}
         self.inner = {path[:length] for path in self.kinds for length in range(1, len(path))}
 
     def refuse(self, path: tuple[str, ...]) -> str:
         """Say which name of the path is not declared, or return ``""``."""
+        if any(fnmatchcase(path[0], pattern) for pattern in self.patterns):
+            return ""
         part: tuple[str, ...] = ()
         for name in path:
             inside = (*part, name)

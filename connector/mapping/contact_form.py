@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingOf
+from fnmatch import fnmatchcase
 from typing import Any
 
 from marshmallow import ValidationError, post_load, validates_schema
 
 from connector.contract import Adapter, Field
 from connector.errors import Fault
-from connector.mapping.check import Declared, names_of
+from connector.mapping.check import Declared, is_custom, names_of
 from connector.mapping.contact import CONSENT, LABELS, PLAIN, ContactMapping, Direction, FieldRule, RecordSource, Wins
 from connector.mapping.nearest import nearest
 from connector.mapping.pieces import FieldPath, Flag, ListOf, OneOf, Table, TableOf, Text, read_form, tables
@@ -197,14 +198,15 @@ def check_contact(
     """Return what is wrong beyond the form; an empty list means that it can be published.
 
     ``described`` are the fields of objects as the vendor itself describes them; without them, those that the
-    adapter knows by heart. What nobody has described is not checked.
+    adapter knows by heart. Where neither tells, only the vendor knows its fields, and they are not checked.
     """
-    fields = (described or {}).get(mapping.object) or adapter.holds.get(mapping.object, ())
-    return [
-        *_object_faults(mapping, adapter),
-        *_vendor_faults(mapping, [field.path for field in fields]),
-        *_path_faults(mapping, adapter, fields),
-    ]
+    told = (described or {}).get(mapping.object)
+    fields = told or adapter.holds.get(mapping.object, ())
+    faults = [*_object_faults(mapping, adapter), *_event_faults(mapping, adapter)]
+    if fields:
+        faults += _vendor_faults(mapping, [field.path for field in fields])
+        faults += _path_faults(mapping, adapter, told or ())
+    return faults
 
 
 def _object_faults(mapping: ContactMapping, adapter: Adapter) -> Iterator[Fault]:
@@ -215,33 +217,33 @@ def _object_faults(mapping: ContactMapping, adapter: Adapter) -> Iterator[Fault]
         yield Fault("look_up", f"{adapter.name} cannot be asked for records.")
 
 
+def _event_faults(mapping: ContactMapping, adapter: Adapter) -> Iterator[Fault]:
+    known = [topic.event for topic in adapter.topics]
+    for place, item in enumerate(mapping.records):
+        for event in item.events if known else ():
+            if event not in known and not is_custom(event, known, adapter.custom_events):
+                yield Fault(
+                    f"records.{place}.events", f"{adapter.name} has no event {event!r}{nearest(event, known) or '.'}"
+                )
+
+
 def _vendor_faults(mapping: ContactMapping, known: Sequence[str]) -> Iterator[Fault]:
-    if not known:
-        return
-    prefixes = {name.partition(":")[0] for name in known if ":" in name}
     for place, rule in enumerate(mapping.fields):
         for key in ("vendor", "write_at", "write_source"):
             name = getattr(rule, key)
-            if name and name not in known and name.partition(":")[0] not in prefixes:
+            if name and not any(fnmatchcase(name, path) for path in known):
                 words = f"{mapping.object} has no field {name!r}{nearest(name, known) or '.'}"
                 yield Fault(f"fields.{place}.{key}", words)
 
 
-def _path_faults(mapping: ContactMapping, adapter: Adapter, described: Iterable[Field]) -> Iterator[Fault]:
-    events = [topic.event for topic in adapter.topics]
-    flat = list(described)
+def _path_faults(mapping: ContactMapping, adapter: Adapter, described: Sequence[Field]) -> Iterator[Fault]:
     for place, item in enumerate(mapping.records):
-        for event in item.events if events else ():
-            if event not in events:
-                yield Fault(
-                    f"records.{place}.events", f"{adapter.name} has no event {event!r}{nearest(event, events)}."
-                )
-        if words := _refuse(item.id, item.events, adapter, flat):
+        if words := _refuse(item.id, item.events, adapter, described):
             yield Fault(f"records.{place}.id", words)
     every = tuple(event for item in mapping.records for event in item.events)
     for place, rule in enumerate(mapping.fields):
         for key, path in _paths(rule):
-            if words := _refuse(path, rule.events or every, adapter, flat):
+            if words := _refuse(path, rule.events or every, adapter, described):
                 yield Fault(f"fields.{place}.{key}", words)
 
 
@@ -257,9 +259,9 @@ def _paths(rule: FieldRule) -> Iterator[tuple[str, str]]:
             yield key, path
 
 
-def _refuse(path: str, events: Sequence[str], adapter: Adapter, flat: Sequence[Field]) -> str:
-    """Say that none of these events declares the path, or return ``""``."""
+def _refuse(path: str, events: Sequence[str], adapter: Adapter, described: Sequence[Field]) -> str:
+    """Say that none of these events carries the path, or return ``""``."""
     topics = [topic for topic in adapter.topics if topic.event in events]
     if len({topic.event for topic in topics}) < len(set(events)) or not all(topic.fields for topic in topics):
-        return ""  # something that nobody has described may carry it
-    return Declared([field for topic in topics for field in topic.fields] + list(flat)).refuse(names_of(path))
+        return ""  # something that nobody has declared may carry it
+    return Declared([*(field for topic in topics for field in topic.fields), *described]).refuse(names_of(path))
