@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 
-from connector.flow import catchup, due, tending
+from connector.flow import catchup, due, silence, tending
 from connector.log import get
 from connector.model import Account, AccountId, now
 from connector.store import Transaction, inbox, marks, outbox
@@ -43,6 +43,7 @@ def tick(tools: Wiring) -> None:
         waiting = inbox.is_due(tx)
         restless = outbox.restless(tx, senders)
         stale = [id_ for id_ in senders if _is_stale(tx, id_)]
+        quiet = silence.is_due(tx)
         asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
     if waiting:
         tools.queue.ring("decide")
@@ -58,6 +59,9 @@ def tick(tools: Wiring) -> None:
                 due.set_due(tx, chore, id_, now() + due.ASKED)
     for chore, id_ in asked:
         tools.queue.ring(chore, id_)
+    if quiet:
+        silence.observe(tools.store)
+        silence.warn(tools.store, tools.directory.listeners())
 
 
 def _chores(tools: Wiring) -> dict[str, list[Account]]:

@@ -122,7 +122,20 @@ class UncertainError(TemporaryError):
 
 
 class PermanentError(RemoteError):
-    """The same request will be refused for ever."""
+    """The same request will be refused for ever; ``about`` says what that tells of the person, if anything."""
+
+    def __init__(
+        self,
+        words: str,
+        *,
+        code: str = "",
+        scope: Scope = Scope.MESSAGE,
+        status: int | None = None,
+        advice: str = "",
+        about: str = "",
+    ) -> None:
+        super().__init__(words, code=code, scope=scope, status=status, advice=advice)
+        self.about = about
 
 
 class CredentialsError(RemoteError):

@@ -14,7 +14,6 @@ from functools import cache
 from connector import metrics
 from connector.errors import RemoteError
 from connector.flow import catchup, templates, tending
-from connector.flow.catalogue import Catalogue
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
 from connector.flow.outcome import note_of
@@ -48,11 +47,6 @@ log = get(__name__)
 def wiring() -> Wiring:
     """Return this process's wiring."""
     return build()
-
-
-@cache
-def _catalogue() -> Catalogue:
-    return Catalogue(wiring().store, wiring().directory.senders)
 
 
 def _patience(tools: Wiring) -> Callable[[], bool]:
@@ -110,7 +104,7 @@ def _work_off(tools: Wiring, owner: str, enough: Callable[[], bool]) -> Done:
             if not _own(tools, owner):
                 break
             renew_at = at + HEARTBEAT_SECONDS
-        done = decide_batch(tools.store, tools.directory, _catalogue(), owner=owner)
+        done = decide_batch(tools.store, tools.desk, owner=owner)
         if done.requests:
             idle_since = 0.0
             _tell(tools, done)
@@ -142,6 +136,8 @@ def _tell(tools: Wiring, done: Done) -> None:
         tools.queue.ring("deliver", channel_id)
     for channel_id in done.templates_of:
         tools.queue.ring("sync_templates", channel_id)
+    for account_id in done.write_backs:
+        tools.queue.ring("write_back", account_id)
     for (mapping, verdict, reason), count in done.decisions.items():
         metrics.decisions.add(mapping, verdict, reason, by=count)
     for (channel_id, state), count in done.moves.items():
@@ -155,7 +151,9 @@ def deliver(channel_id: str) -> None:
     if found is None or not found[0].active:
         return
     account, channel, threads = found
-    drain = Drain(tools.store, id_, channel, owner=new_owner(), threads=threads, should_stop=_patience(tools))
+    drain = Drain(
+        tools.store, id_, channel, tools.desk, owner=new_owner(), threads=threads, should_stop=_patience(tools)
+    )
     if not drain.run(lambda: tools.queue.heard("deliver", channel_id)):
         return
     tally = drain.tally
@@ -166,6 +164,8 @@ def deliver(channel_id: str) -> None:
         tools.queue.ring("deliver", channel_id)
     if tally.suspended:
         log.error("account.suspended", account=account.name, words=tally.suspended)
+    for account_id in tally.write_backs:
+        tools.queue.ring("write_back", account_id)
     if tally.unknown_template:
         tools.queue.ring("sync_templates", channel_id)
     for (outcome, code), count in tally.outcomes.items():

@@ -37,6 +37,7 @@ GAUGES: Final[Mapping[str, tuple[str, str]]] = {
     "oldest_waiting_seconds": ("kind", "How long the oldest due request or message has been waiting."),
     "queue_jobs": ("queue", "Jobs in the queue."),
     "accounts": ("state", "Accounts, active and suspended."),
+    "silence_seconds": ("account", "How long an account has pushed nothing, where that is unusual; else 0."),
 }
 """Name -> (label, words)."""
 

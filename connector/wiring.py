@@ -5,23 +5,28 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from connector import embedded
 from connector.contract import Adapter, Channel, Crm, Feed, Kit, Receiver, Visit
 from connector.errors import ConfigurationError
-from connector.flow import accounts
+from connector.flow import accounts, retell, share, silence
+from connector.flow.catalogue import Catalogue
+from connector.flow.crowd import Desk
+from connector.flow.erasure import digester
+from connector.flow.people import People
 from connector.flow.tokens import StoredTokens
 from connector.http import Http
 from connector.log import get
-from connector.model import Account, AccountId
+from connector.model import Account, AccountId, ContactId
 from connector.registry import Registry
 from connector.security.vault import Vault
 from connector.settings import Settings
-from connector.store import Store
+from connector.store import Store, Transaction
 from connector.store.accounts import AccountRow
 
 if TYPE_CHECKING:
@@ -96,6 +101,10 @@ class Directory:
         self._refresh(FRESH_SECONDS)
         found = [item.account for item in self._by_id.values() if item.adapter.channel is not None]
         return sorted(found, key=lambda account: account.created_at)
+
+    def listeners(self) -> list[Account]:
+        """Return the accounts in use whose silence would mean something."""
+        return [item.account for item in self.all_() if item.account.active and silence.listens(item.adapter)]
 
     def all_(self) -> list[Reached]:
         """Return every account that could be loaded."""
@@ -176,6 +185,44 @@ class Wiring:
         self._feeds: Made[Feed | None] = Made()
         self._crms: Made[Crm | None] = Made()
 
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The mappings in force, compiled."""
+        return Catalogue(self.store, self.directory.senders)
+
+    @cached_property
+    def people(self) -> People:
+        """Who recognises people."""
+        return People(digester(self.store, self.vault))
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What is needed to deal with people."""
+        holders = Holders(self)
+        return Desk(
+            people=self.people,
+            catalogue=self.catalogue,
+            accounts=holders,
+            retell=lambda tx, id_: retell.roots(tx, holders, id_),
+        )
+
+    def spread(self, tx: Transaction, contacts: Collection[ContactId], at: datetime) -> set[AccountId]:
+        """Want what these people's records should hold by now; the clock rings for whoever has to write it."""
+        self.catalogue.refresh()
+        return share.spread(tx, self.catalogue, self.desk.accounts, contacts, at)
+
+    def remembers(self, found: Reached) -> bool:
+        """Tell whether an account remembers people, and holds what it takes to write to it; suspended or not."""
+        make = found.adapter.crm
+        if make is None:
+            return False
+        try:
+            crm = self._crms.get(found, lambda found: make(found.account.settings, self.kit(found.account.id)))
+        except Exception:  # one adapter's bug must not cost the other accounts their write-backs
+            log.exception("account.not_reached", account=found.account.name)
+            return False
+        return crm is not None
+
     @classmethod
     def from_settings(cls, settings: Settings) -> Wiring:
         """Build everything from the settings. Raises ConfigurationError."""
@@ -249,6 +296,29 @@ class Wiring:
     def close(self) -> None:
         """Close what is open."""
         self.store.close()
+
+
+class Holders:
+    """The accounts, as whoever deals with people asks about them."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def account(self, id_: AccountId) -> Account | None:
+        """Return an account by id."""
+        return self._wiring.directory.account(id_)
+
+    def receiver(self, id_: AccountId) -> Receiver | None:
+        """Return its receiver."""
+        return self._wiring.directory.receiver(id_)
+
+    def public(self, id_: AccountId) -> Mapping[str, object]:
+        """Return its settings without secrets."""
+        return self._wiring.directory.public(id_)
+
+    def crms(self) -> list[Account]:
+        """Return the accounts that remember people."""
+        return [found.account for found in self._wiring.directory.all_() if self._wiring.remembers(found)]
 
 
 def build(**given: Any) -> Wiring:

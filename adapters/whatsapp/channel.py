@@ -38,7 +38,7 @@ class WhatsAppChannel(Channel):
         self.doubt_seconds = float(settings["in_doubt_seconds"])
 
     def send(self, message: Message) -> Sent:
-        """Post one template message that carries ``message.id`` as ``biz_opaque_callback_data``.
+        """Post one message that carries ``message.id`` as ``biz_opaque_callback_data``.
 
         Meta has no key against doubles: what may have arrived raises UncertainError, and is for the caller
         to settle by receipts. Raises a RemoteError, classified by Meta's code.
@@ -76,20 +76,24 @@ def envelope(message: Message) -> dict[str, Any]:
     """Return the body of ``POST /{phone_number_id}/messages`` (Graph API v26.0).
 
     A phone number goes with its ``+``, without which Meta would put the business's own country code in
-    front; a business-scoped user id goes as ``recipient``.
+    front; a business-scoped user id goes as ``recipient``. A message without a template is an answer in free
+    words, which Meta takes within 24 hours of what the person wrote.
     """
     phone = message.recipient.startswith("+")
-    template: dict[str, Any] = {"name": message.template, "language": {"code": message.language}}
-    if parts := components(message):
-        template["components"] = parts
-    return {
+    outer: dict[str, Any] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to" if phone else "recipient": message.recipient,
-        "type": "template",
         "biz_opaque_callback_data": message.id,
-        "template": template,
     }
+    if not message.template:
+        if message.in_reply_to:
+            outer["context"] = {"message_id": message.in_reply_to}
+        return outer | {"type": "text", "text": {"preview_url": False, "body": message.slots["text"]}}
+    template: dict[str, Any] = {"name": message.template, "language": {"code": message.language}}
+    if parts := components(message):
+        template["components"] = parts
+    return outer | {"type": "template", "template": template}
 
 
 def listed(payload: Json) -> Template:

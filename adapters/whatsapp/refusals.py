@@ -167,6 +167,8 @@ _PERMISSION = Row(STOP_ACCOUNT, "The token lacks a permission.", _RIGHTS, quiet=
 _MANAGEMENT = Row(STOP_TEMPLATE, "Meta refused the template.", _EDIT)
 _UNKNOWN = Row(DROP, "Meta refused it with a code that is not known here.", "Look the code up in Meta's reference.")
 _BROKEN = Row(RETRY, "Meta failed with a code that is not known here.", _WAIT)
+_ABOUT: Mapping[str, str] = {"131050": "opted_out", "131026": "unreachable", "130403": "blocked"}
+"""Codes that tell something of the person: see :attr:`connector.model.Refusal.about`."""
 _MISSING_OBJECT = 33
 """As a subcode of 100: the object in the URL does not exist, or the token cannot see it."""
 
@@ -202,7 +204,8 @@ def fault(status: int, answer: Json) -> RemoteError:
     scope = _SCOPES.get(row.kind, row.scope)
     if row.passing:
         return TemporaryError(words, retry_after=row.seconds, code=code, scope=scope, status=status, advice=row.advice)
-    return PermanentError(words, code=code, scope=scope, status=status, advice=row.advice)
+    about = _ABOUT.get(code, "")
+    return PermanentError(words, code=code, scope=scope, status=status, advice=row.advice, about=about)
 
 
 def refusal(errors: Json) -> Refusal:
@@ -213,7 +216,7 @@ def refusal(errors: Json) -> Refusal:
         return Refusal(code="", words="Meta gave no reason.")
     return Refusal(
         code=code, words=words, advice=row.advice, temporary=row.passing,
-        retry_after=row.seconds if row.passing else None,
+        retry_after=row.seconds if row.passing else None, about=_ABOUT.get(code, ""),
     )  # fmt: skip
 
 

@@ -6,9 +6,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from adapters.whatsapp.notices import app_errors, notices, user_actions
-from adapters.whatsapp.pieces import BUTTON_MOST, WORD_MOST, Told, Update, digest, id_of, pieces_of, text_of
+from adapters.whatsapp.pieces import (
+    BUTTON_MOST,
+    WORD_MOST,
+    Told,
+    Update,
+    digest,
+    id_of,
+    phone_of,
+    pieces_of,
+    text_of,
+)
 from adapters.whatsapp.refusals import refusal
-from connector.model import Json, MessageId, Preference, Receipt, RemoteId, Reply, Status
+from connector.model import Identity, Json, MessageId, Preference, Receipt, Rekey, RemoteId, Reply, Status
 
 STATUSES: Mapping[str, Status] = {
     "sent": Status.SENT,
@@ -131,9 +141,36 @@ def reply(update: Update, piece: Json) -> Told:
         text=text,
         button=button[:BUTTON_MOST],
         in_reply_to=RemoteId(answered) if answered else None,
+        rekey=rekey(update, piece) if kind == "system" else None,
         occurred_at=update.moment(piece),
         payload=piece,
     )
+
+
+_MOVED = ("user_changed_number", "customer_changed_number", "user_changed_user_id")
+
+
+def rekey(update: Update, piece: Json) -> Rekey | None:
+    """Return what a person is known by from now on, where a system message tells it; it has no contacts.
+
+    ``user_changed_number`` gives the new ``wa_id`` and, since August 2026, both user ids, since a new number
+    makes a new one; ``user_changed_user_id`` gives the ids alone.
+    """
+    if text_of(piece, "system.type") not in _MOVED:
+        return None
+    number = phone_of(text_of(piece, "system.wa_id", "system.new_wa_id"))
+    new = Identity(
+        phone=number,
+        user_id=id_of(piece, "system.user_id", "system.new_user_id", "from_user_id"),
+        parent_user_id=id_of(piece, "system.parent_user_id", "from_parent_user_id"),
+    )
+    old = Identity(
+        phone=phone_of(text_of(piece, "from")),
+        user_id=id_of(piece, "system.previous_user_id"),
+        parent_user_id=id_of(piece, "system.previous_parent_user_id"),
+    )
+    told = (new.phone or new.user_id) and (old.phone or old.user_id)
+    return Rekey(old=old, new=new) if told else None
 
 
 def _said(kind: str, piece: Json) -> tuple[str, str]:

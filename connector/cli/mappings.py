@@ -22,8 +22,10 @@ from connector.cli.console import (
     tools,
 )
 from connector.cli.files import SHIPPED, MappingFile, is_file, read_files
-from connector.errors import ConfigurationError, Fault, MappingError
+from connector.contract import Field
+from connector.errors import ConfigurationError, Fault, MappingError, RemoteError
 from connector.flow import publish as flow
+from connector.mapping.kinds import kind_of
 from connector.registry import Registry
 from connector.store import mappings as rows
 from connector.wiring import Wiring
@@ -34,7 +36,7 @@ note = click.option("--note", default="", help="Why; kept with the version.")
 
 @click.group(cls=Commands)
 def mappings() -> None:
-    """Say what is sent when: check, import, publish, compare, roll back.
+    """Say what is sent when, and which field is which: check, import, publish, compare, roll back.
 
     \b
     Example:
@@ -49,7 +51,7 @@ def check(what: tuple[str, ...], as_json: bool) -> None:
     """Check files, folders or stored drafts, and print every fault with its place (exit code 1).
 
     A file is checked against the fields of its event, and against the stored templates where there is a
-    database.
+    database; a contact mapping against the fields that the CRM describes, where one is connected.
 
     \b
     Example:
@@ -62,7 +64,8 @@ def check(what: tuple[str, ...], as_json: bool) -> None:
     if with_ is not None:
         texts += [MappingFile(name, flow.text(with_.store, name), name) for name in names]
     store, registry = (with_.store, with_.registry) if with_ else (None, Registry())
-    found = {each: flow.find_faults(store, registry, each.name, each.source) for each in texts}
+    described = _described(with_) if with_ else flow.undescribed
+    found = {each: flow.find_faults(store, registry, each.name, each.source, described) for each in texts}
     if as_json:
         show_json([_describe_faults(each, faults) for each, faults in found.items()])
     else:
@@ -99,10 +102,11 @@ def list_(as_json: bool) -> None:
         say_next("connector mappings import shipped")
     else:
         show_table(
-            ("NAME", "IN FORCE", "DRAFT", "NOTE"),
+            ("NAME", "KIND", "IN FORCE", "DRAFT", "NOTE"),
             (
                 (
                     each["name"],
+                    each["kind"],
                     f"v{each['published']}" if each["published"] else "no",
                     "changed" if each["has_changes"] else "the same",
                     "; ".join(each["troubles"]),
@@ -255,7 +259,7 @@ def rollback(name: str, version: int, note: str) -> None:
       connector mappings rollback shopify/order_paid 2 --note "wrong link"
     """
     with_ = tools()
-    number = flow.roll_back(with_.store, with_.registry, name, version, note=note)
+    number = flow.roll_back(with_.store, with_.registry, name, version, note=note, described=_described(with_))
     say_done(f"{name} v{number} is in force; it says what v{version} said.")
     if flow.diff(with_.store, name):
         say(f"The draft differs from it: connector mappings diff {name}")
@@ -264,10 +268,10 @@ def rollback(name: str, version: int, note: str) -> None:
 
 def _publish(with_: Wiring, names: Iterable[str], note: str) -> None:
     """Publish each that is sound; those that are not are told, and end the command with 1."""
-    done, broken = 0, False
+    done, broken, described = 0, False, _described(with_)
     for name in names:
         try:
-            published = flow.publish(with_.store, with_.registry, name, note=note)
+            published = flow.publish(with_.store, with_.registry, name, note=note, described=described)
         except MappingError as error:
             broken = True
             _say_faults(name, error.faults)
@@ -276,9 +280,32 @@ def _publish(with_: Wiring, names: Iterable[str], note: str) -> None:
         words = "is in force" if published.is_new else "is in force already and says the same"
         say_done(f"{name} v{published.version} {words}.")
     if done:
-        say_next("the next event of this kind is answered; see `connector messages`")
+        say_next("what is in force is used from the next event on; see `connector messages`")
     if broken:
         click.get_current_context().exit(1)
+
+
+def _described(with_: Wiring) -> flow.Described:
+    """Return how a vendor is asked for an object's fields: by the first account of it that may, once."""
+    known: dict[tuple[str, str], Sequence[Field] | None] = {}
+
+    def ask(adapter: str, object_: str) -> Sequence[Field] | None:
+        for account in with_.directory.crms():
+            found = with_.crm(account.id) if account.adapter == adapter else None
+            if found is None:
+                continue
+            try:
+                return found[1].fields(object_)
+            except RemoteError as error:
+                say(f"{account.name} could not be asked for the fields of {object_}: {error}")
+        return None
+
+    def described(adapter: str, object_: str) -> Sequence[Field] | None:
+        if (adapter, object_) not in known:
+            known[adapter, object_] = ask(adapter, object_)
+        return known[adapter, object_]
+
+    return described
 
 
 def _require_form(found: Sequence[MappingFile]) -> None:
@@ -307,6 +334,7 @@ def _describe_faults(each: MappingFile, faults: Iterable[Fault]) -> dict[str, An
 def _summary(row: rows.MappingRow, in_force: str | None, troubles: Iterable[flow.Trouble]) -> dict[str, Any]:
     return {
         "name": row.name,
+        "kind": kind_of(row.draft),
         "published": row.published,
         "has_changes": row.draft != in_force,
         "updated_at": row.updated_at.isoformat(),

@@ -1,12 +1,12 @@
 """Consent by word of mouth: what an admin or a program says of one person, found by whatever is at hand.
 
-The command line and the API both come through :class:`Desk`. Files of many rows: :mod:`connector.flow.optins`.
+The command line and the API both come through :class:`Notary`. Files of many rows: :mod:`connector.flow.optins`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,7 +37,8 @@ Spread = Callable[[Transaction, Collection[ContactId], datetime], object]
 """Wants written back what is now known of these people; in the transaction that learned it."""
 
 _CONTACT = re.compile(r"[0-9a-z]{26}")
-_RECORD = re.compile(r"[A-Za-z]\w*:\S{1,200}")
+RECORD = re.compile(r"[A-Za-z]\w*:\S{1,200}")
+"""How a record is written: ``customer:5521``."""
 _USER_ID = re.compile(r"[A-Z]{2}\.[\w.]{1,140}")
 LONGEST = 300
 
@@ -67,6 +68,7 @@ class Admitted:
     """What became of a statement."""
 
     contact_id: ContactId
+    purpose: Purpose
     entered: bool
     """False: it was known already, by its key."""
     before: Standing
@@ -74,86 +76,87 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where statements about people are taken. ``accounts``: id by name, for records."""
+class Notary:
+    """Takes statements about people. ``accounts``: id by name, for records."""
 
     store: Store
     people: People
     accounts: Mapping[str, AccountId]
     spread: Spread
 
-    def admit(self, who: str, said: Statement, at: datetime, *, account: str = "") -> Admitted:
-        """Enter what was said of one person; whoever has a new phone number is new.
+    def admit(self, who: str, said: Sequence[Statement], at: datetime, *, account: str = "") -> list[Admitted]:
+        """Enter what was said of one person, all of it or nothing; whoever has a new phone number is new.
 
         Raises ConfigurationError where it is not clear who is meant, or what is said cannot stand.
         """
-        _check(said, at)
+        for statement in said:
+            _check(statement, at)
         with self.store.write() as tx:
             id_, changed = self._meet(tx, who, at, account)
-            pair = (id_, said.purpose)
-            before = consents.standings(tx, [id_]).get(pair, ledger.NOTHING)
-            entry = Entry(
-                id=new_id(), contact_id=id_, purpose=said.purpose, state=said.state, source=said.source,
-                place=said.place, wording=said.wording, wording_version=said.wording_version, evidence=said.evidence,
-                actor=said.actor, occurred_at=said.occurred_at or at, learned_at=at,
-            )  # fmt: skip
-            changed |= ledger.enter(tx, [(said.key or f"said:{entry.id}", entry)], at)
+            before = consents.standings(tx, [id_])
+            entries = [_entry(statement, id_, at) for statement in said]
+            keys = [statement.key or f"said:{entry.id}" for statement, entry in zip(said, entries, strict=True)]
+            changed |= ledger.enter(tx, list(zip(keys, entries, strict=True)), at)
             self.share(tx, changed, at)
-            entered = bool(consents.entries(tx, [entry.id]))
-            return Admitted(id_, entered, before, consents.standings(tx, [id_]).get(pair, ledger.NOTHING))
+            entered = {entry.id for entry in consents.entries(tx, [entry.id for entry in entries])}
+            after = consents.standings(tx, [id_])
+        pairs = [(id_, entry.purpose) for entry in entries]
+        return [
+            Admitted(*pair, entry.id in entered, before.get(pair, ledger.NOTHING), after.get(pair, ledger.NOTHING))
+            for pair, entry in zip(pairs, entries, strict=True)
+        ]
 
     def share(self, tx: Transaction, changed: Changed, at: datetime) -> None:
         """Want written back what has changed: the one place where words of mouth reach shops and CRMs."""
         if changed:
             self.spread(tx, {id_ for id_, _ in changed}, at)
 
-    def whose(self, tx: Transaction, who: str, account: str = "") -> ContactId | None:
-        """Return who is meant by a phone number, an e-mail address, a contact's id, a user id or a record.
-
-        Raises ConfigurationError where it is none of these, or means several people.
-        """
-        who = who.strip()[:LONGEST]
-        if _CONTACT.fullmatch(who):
-            return consents.present(tx, ContactId(who))
-        if "@" in who:
-            found = consents.by_email(tx, [who]).get(who.casefold(), [])
-        else:
-            found = sorted(set(people.find(tx, self._keys(who, account)).values()))
-        if len(found) > 1:
-            ids = ", ".join(found[:10])
-            raise ConfigurationError(f"{len(found)} people are meant by this; say which contact it is: {ids}.")
-        return found[0] if found else None
-
     def _meet(self, tx: Transaction, who: str, at: datetime, account: str) -> tuple[ContactId, Changed]:
-        phone = None if "@" in who or ":" in who else read_phone(who)
+        phone = read_phone(who)
         if phone is not None:
             sighting = Sighting(keys=(Key(KeyKind.PHONE, phone),), raw_phone=who.strip(), seen_at=at)
             met = self.people.meet(tx, [sighting], at)
             if met.ids[0] is not None:
                 return met.ids[0], met.changed
-        found = self.whose(tx, who, account)
+        found = whose(tx, who, self.accounts, account)
         if found is None:
             raise ConfigurationError("Nobody is known by this; a person who is new is entered by their phone number.")
         return found, {}
 
-    def _keys(self, who: str, account: str) -> list[Key]:
-        if _RECORD.fullmatch(who):
-            if account and account not in self.accounts:
-                raise ConfigurationError(
-                    f"There is no account named {account!r}; `connector accounts list` names them."
-                )
-            holders = [self.accounts[account]] if account else list(self.accounts.values())
-            return [Key(KeyKind.RECORD, who, holder) for holder in holders]
-        if _USER_ID.fullmatch(who):
-            return [Key(KeyKind.USER_ID, who), Key(KeyKind.PARENT_ID, who)]
-        phone = read_phone(who)
-        if phone is None:
-            raise ConfigurationError(
-                "This means nobody: give a phone number with its country code (+49 151 …), an e-mail address, the id"
-                " of a contact, or a record such as Contact:003000000000001AAA."
-            )
-        kinds = (KeyKind.PHONE, KeyKind.WA_ID)
-        return [Key(kind, spelled) for spelled in spellings(phone) for kind in kinds]
+
+def whose(tx: Transaction, who: str, accounts: Mapping[str, AccountId], account: str = "") -> ContactId | None:
+    """Return who is meant by a phone number, an e-mail address, a contact's id, a user id or a record.
+
+    Raises ConfigurationError where it is none of these, or means several people.
+    """
+    who = who.strip()[:LONGEST]
+    if _CONTACT.fullmatch(who):
+        return consents.present(tx, ContactId(who))
+    if "@" in who:
+        found = consents.by_email(tx, [who]).get(who.casefold(), [])
+    else:
+        found = sorted(set(people.find(tx, _keys(who, accounts, account)).values()))
+    if len(found) > 1:
+        ids = ", ".join(found[:10])
+        raise ConfigurationError(f"{len(found)} people are meant by this; say which contact it is: {ids}.")
+    return found[0] if found else None
+
+
+def _keys(who: str, accounts: Mapping[str, AccountId], account: str) -> list[Key]:
+    if account and account not in accounts:
+        raise ConfigurationError(f"There is no account named {account!r}; `connector accounts list` names them.")
+    if RECORD.fullmatch(who):
+        return [Key(KeyKind.RECORD, who, holder) for name, holder in accounts.items() if account in ("", name)]
+    if _USER_ID.fullmatch(who):
+        return [Key(KeyKind.USER_ID, who), Key(KeyKind.PARENT_ID, who)]
+    phone = read_phone(who)
+    if phone is None:
+        raise ConfigurationError(
+            "This means nobody: give a phone number with its country code (+49 151 …), an e-mail address, the id"
+            " of a contact, or a record such as Contact:003000000000001AAA."
+        )
+    kinds = (KeyKind.PHONE, KeyKind.WA_ID)
+    return [Key(kind, spelled) for spelled in spellings(phone) for kind in kinds]
 
 
 def read_phone(text: str) -> str | None:
@@ -168,6 +171,14 @@ def read_phone(text: str) -> str | None:
     if not phonenumbers.is_valid_number(number):
         return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _entry(said: Statement, contact_id: ContactId, at: datetime) -> Entry:
+    return Entry(
+        id=new_id(), contact_id=contact_id, purpose=said.purpose, state=said.state, source=said.source,
+        place=said.place.strip(), wording=said.wording, wording_version=said.wording_version, evidence=said.evidence,
+        actor=said.actor, occurred_at=said.occurred_at or at, learned_at=at,
+    )  # fmt: skip
 
 
 def _check(said: Statement, at: datetime) -> None:

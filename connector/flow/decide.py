@@ -7,32 +7,37 @@ Whatever is derived has a unique key; doing it twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
-from connector.contract import Receiver
 from connector.errors import PayloadError
-from connector.flow import write
-from connector.flow.catalogue import Catalogue
+from connector.flow import retell, write
+from connector.flow.crowd import Accounts, Desk
+from connector.flow.people import recipients
+from connector.flow.records import agreement_entry
 from connector.log import get
-from connector.mapping import Situation, plan
+from connector.mapping import Situation, draft, gate
 from connector.model import (
-    Account,
     AccountId,
+    Entry,
     Event,
     EventId,
     Ignored,
     Item,
     Notice,
     Payload,
+    Person,
     Preference,
+    Purpose,
     Receipt,
     Reply,
     RequestId,
+    Send,
     new_id,
     now,
 )
-from connector.store import Store, events, inbox, receipts
+from connector.policy.consent import stand
+from connector.store import Store, consents, events, inbox, people, receipts
 from connector.store.events import NewEvent, Subject
 from connector.store.inbox import Leased, RequestState
 
@@ -45,20 +50,7 @@ REPLAY = "replay:mapping"
 log = get(__name__)
 
 
-class Accounts(Protocol):
-    """What deciding needs to know of accounts."""
-
-    def account(self, id_: AccountId) -> Account | None:
-        """Return an account by id."""
-
-    def receiver(self, id_: AccountId) -> Receiver | None:
-        """Return its receiver."""
-
-    def public(self, id_: AccountId) -> Mapping[str, object]:
-        """Return its settings without secrets."""
-
-
-def decide_batch(store: Store, people: Accounts, catalogue: Catalogue, *, owner: str, most: int = BATCH) -> write.Done:
+def decide_batch(store: Store, desk: Desk, *, owner: str, most: int = BATCH) -> write.Done:
     """Work off one batch; ``Done.requests`` is 0 where nothing was due.
 
     A batch that cannot be written is worked off one by one, so that one request that trips a bug is set
@@ -71,15 +63,15 @@ def decide_batch(store: Store, people: Accounts, catalogue: Catalogue, *, owner:
         leased = inbox.lease(tx, owner, most, LEASE_SECONDS)
     if not leased:
         return write.Done()
-    catalogue.refresh()
+    desk.catalogue.refresh()
     try:
-        return _work_off(store, people, catalogue, leased, owner)
+        return _work_off(store, desk, leased, owner)
     except Exception:  # a bug, or the database's trouble: both end in the log, and in another try
         log.exception("requests.not_written", requests=len(leased))
     done = write.Done()
     for item in leased:
         try:
-            done.add(_work_off(store, people, catalogue, [item], owner))
+            done.add(_work_off(store, desk, [item], owner))
         except Exception:
             log.exception("request.not_written", request_id=item.id, topic=item.topic)
             _give_back(store, owner, [item.id])
@@ -87,14 +79,14 @@ def decide_batch(store: Store, people: Accounts, catalogue: Catalogue, *, owner:
     return done
 
 
-def _work_off(store: Store, people: Accounts, catalogue: Catalogue, leased: Sequence[Leased], owner: str) -> write.Done:
+def _work_off(store: Store, desk: Desk, leased: Sequence[Leased], owner: str) -> write.Done:
     batch = write.Batch()
     for item in leased:
-        _read(item, people, batch)
+        _read(item, desk.accounts, batch)
     with store.read() as tx:
         known = events.known(tx, {(new.account_id, new.event.key) for new in batch.events})
     _drop_known(batch, known, {item.id for item in leased if item.words == REPLAY})
-    done = write.write(store, batch, _plan(store, people, catalogue, batch), owner=owner)
+    done = write.write(store, desk, batch, _plan(store, desk, batch), owner=owner)
     if batch.failed:
         _give_back(store, owner, batch.failed)
     return done
@@ -106,8 +98,8 @@ def _give_back(store: Store, owner: str, failed: Sequence[RequestId]) -> None:
         inbox.set_aside(tx, failed)
 
 
-def _read(leased: Leased, people: Accounts, batch: write.Batch) -> None:
-    receiver = people.receiver(leased.account_id)
+def _read(leased: Leased, accounts: Accounts, batch: write.Batch) -> None:
+    receiver = accounts.receiver(leased.account_id)
     if receiver is None:
         batch.outcomes[leased.id] = RequestState.UNREADABLE, "The account it was sent to is no longer there."
         return
@@ -177,11 +169,11 @@ def _drop_known(
     batch.events = list(kept.values())
 
 
-def _plan(store: Store, people: Accounts, catalogue: Catalogue, batch: write.Batch) -> list[write.Planned]:
-    at = now()
+def _plan(store: Store, desk: Desk, batch: write.Batch) -> list[write.Planned]:
+    at, accounts, catalogue = now(), desk.accounts, desk.catalogue
     pairs = []
     for new in batch.events:
-        account = people.account(new.account_id)
+        account = accounts.account(new.account_id)
         if account is not None:
             pairs += [(new, account, recipe) for recipe in catalogue.listening(new.event.type, account)]
     if not pairs:
@@ -189,14 +181,14 @@ def _plan(store: Store, people: Accounts, catalogue: Catalogue, batch: write.Bat
     seen = _seen(
         store, batch, {(new.account_id, new.event.subject) for new, _, r in pairs if r.mapping.timing.cancel_when}
     )
-    remembered = _remember(store, people, batch, [new for new, _, _ in pairs])
+    remembered = _remember(store, accounts, batch, [new for new, _, _ in pairs])
     planned = []
     for new, account, recipe in pairs:
         channel = catalogue.channel(recipe.mapping)
         situation = Situation(
             event=new.event,
             account_name=account.name,
-            account=people.public(account.id),
+            account=accounts.public(account.id),
             remembered={
                 root: remembered[new.account_id, subject]
                 for root, subject in new.event.remembers.items()
@@ -207,9 +199,38 @@ def _plan(store: Store, people: Accounts, catalogue: Catalogue, batch: write.Bat
             channel=channel,
             template=catalogue.finder(channel),
             fingerprints=recipe.fingerprints(channel),
+            policy=catalogue.policy(),
         )
-        planned.append(write.Planned(event=new, decision=plan(recipe.mapping, recipe.version, situation)))
+        planned.append(write.Planned(event=new, decision=draft(recipe.mapping, recipe.version, situation)))
+    return _ask_the_ledger(store, planned, at)
+
+
+def _ask_the_ledger(store: Store, drafted: Sequence[write.Planned], at: datetime) -> list[write.Planned]:
+    """Let the drafts pass, or not, by what is known of their recipients: a few statements for all of them."""
+    sends = [(item, item.decision.verdict) for item in drafted if isinstance(item.decision.verdict, Send)]
+    if not sends:
+        return list(drafted)
+    with store.read() as tx:
+        whose = recipients(tx, {send.recipient for _, send in sends})
+        persons = people.persons(tx, set(whose.values()))
+        again = {whose[send.recipient] for _, send in sends if send.agreed_by and send.recipient in whose}
+        said = consents.of(tx, again, [Purpose.MARKETING])
+    planned = []
+    for item in drafted:
+        send = item.decision.verdict
+        person = persons.get(whose[send.recipient]) if isinstance(send, Send) and send.recipient in whose else None
+        if person is not None and isinstance(send, Send) and send.agreed_by:
+            person = _as_agreed(person, item.event, send.agreed_by, said, at)
+        planned.append(replace(item, decision=gate(item.decision, person)))
     return planned
+
+
+def _as_agreed(person: Person, new: NewEvent, field: str, said: Sequence[Entry], at: datetime) -> Person:
+    """Return where a person stands with the agreement that this event tells of, which is entered with it."""
+    id_ = person.contact.id
+    entries = [*(entry for entry in said if entry.contact_id == id_), agreement_entry(new, field, id_, at)]
+    standing = stand(entries, Purpose.MARKETING)
+    return replace(person, standings={**person.standings, Purpose.MARKETING: standing})
 
 
 def _seen(store: Store, batch: write.Batch, subjects: set[Subject]) -> dict[Subject, frozenset[str]]:
@@ -227,34 +248,16 @@ def _seen(store: Store, batch: write.Batch, subjects: set[Subject]) -> dict[Subj
 
 
 def _remember(
-    store: Store, people: Accounts, batch: write.Batch, wanting: Sequence[NewEvent]
+    store: Store, accounts: Accounts, batch: write.Batch, wanting: Sequence[NewEvent]
 ) -> dict[Subject, Payload]:
     """Return the newest payload of everything these events may speak of, from this batch or the store."""
     subjects = {(new.account_id, subject) for new in wanting for subject in new.event.remembers.values()}
     if not subjects:
         return {}
     with store.read() as tx:
-        places = events.latest(tx, subjects)
-        stored = inbox.load(tx, {request_id for request_id, _ in places.values()})
-    found: dict[Subject, tuple[datetime, Payload]] = {}
-    for subject, (request_id, position) in places.items():
-        event = _again(people, stored.get(request_id), position)
-        if event is not None:
-            found[subject] = event.occurred_at, event.payload
+        found = retell.newest(tx, accounts, subjects)
     for new in batch.events:
         subject = new.account_id, new.event.subject
         if subject in subjects and (subject not in found or new.event.occurred_at >= found[subject][0]):
             found[subject] = new.event.occurred_at, new.event.payload
     return {subject: payload for subject, (_, payload) in found.items()}
-
-
-def _again(people: Accounts, leased: Leased | None, position: int) -> Event | None:
-    """Parse a stored request once more and return the event at this position."""
-    receiver = people.receiver(leased.account_id) if leased else None
-    if leased is None or receiver is None:
-        return None
-    try:
-        item = receiver.parse(leased.request)[position]
-    except (PayloadError, IndexError):
-        return None
-    return item if isinstance(item, Event) else None

@@ -11,12 +11,13 @@ import queue
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from connector.contract import Channel
 from connector.errors import CredentialsError, PermanentError, RemoteError
-from connector.flow import outcome
+from connector.flow import gate, listen, outcome, react
+from connector.flow.crowd import Crowd, Desk
 from connector.flow.owner import is_dead
 from connector.flow.pace import Pace
 from connector.flow.settle import settle_parked
@@ -46,10 +47,8 @@ log = get(__name__)
 class Result:
     """What came of one attempt."""
 
-    id: MessageId
+    row: outbox.Row
     attempt: str
-    occurred_at: datetime
-    """When the event happened that it speaks of."""
     sent: Sent | None = None
     error: RemoteError | None = None
     seconds: float
@@ -64,6 +63,8 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     """Seconds from event to acceptance."""
+    write_backs: set[AccountId] = field(default_factory=set)
+    """Shops and CRMs that have something to be written."""
     suspended: str = ""
     unknown_template: bool = False
 
@@ -76,6 +77,7 @@ class Drain:
         store: Store,
         account_id: AccountId,
         channel: Channel,
+        desk: Desk,
         *,
         owner: str,
         threads: int,
@@ -85,6 +87,7 @@ class Drain:
         self._store = store
         self._account = account_id
         self._channel = channel
+        self._desk = desk
         self._owner = owner
         self._threads = threads
         self._should_stop = should_stop
@@ -171,6 +174,8 @@ class Drain:
         if not results and not room and not beat:
             return []
         begun: list[tuple[outbox.Row, str]] = []
+        self._desk.catalogue.refresh()
+        self._learn([result for result in results if isinstance(result.error, PermanentError)], at)
         with self._store.write() as tx:
             if beat:
                 self._lost = not leases.acquire(tx, self._name, self._owner, OWNER_SECONDS)
@@ -182,6 +187,21 @@ class Drain:
                 begun = self._begin(tx, room, at)
         return begun
 
+    def _learn(self, refused: list[Result], at: datetime) -> None:
+        """Learn from refusals what they tell of people, before the messages are touched.
+
+        In a transaction of its own: whoever locks people and messages locks people first. Done again after a
+        crash in between, it changes nothing.
+        """
+        if not refused:
+            return
+        with self._store.write() as tx:
+            crowd = Crowd(tx, self._desk, at)
+            listen.refused(crowd, [about for result in refused if (about := _about(result, at))])
+            ended = [replace(result.row, state=State.FAILED) for result in refused]
+            react.outcomes(crowd, [react.Moved(row, State.SENDING) for row in ended])
+            self.tally.write_backs |= crowd.close()[0]
+
     def _write(self, tx: Transaction, results: list[Result], at: datetime) -> None:
         ends = []
         for result in results:
@@ -189,12 +209,12 @@ class Drain:
             ends.append((result.attempt, name, code, words))
             self._count(result, name, code, at)
         outbox.end_attempts(tx, ends, at)
-        taken = [(result.id, result.sent) for result in results if result.sent is not None]
+        taken = [(result.row.id, result.sent) for result in results if result.sent is not None]
         outbox.accept(tx, taken, self._owner, at)
         self._tell(State.ACCEPTED, len(taken))
         if taken:
             settle_parked(tx, self._account, [sent.remote_id for _, sent in taken], at)
-        refused = {result.id: result.error for result in results if result.error is not None}
+        refused = {result.row.id: result.error for result in results if result.error is not None}
         if refused:
             self._write_refused(tx, refused, at)
 
@@ -234,15 +254,15 @@ class Drain:
         if time.monotonic() - self._standings_at > 1.0:
             self._standings = templates.standings(tx, self._account)
             self._standings_at = time.monotonic()
-        cancelled = outbox.overtaken(tx, rows)
-        passed = [row for row in rows if outcome.passes(row, at, cancelled.get(row.id), self._standings)]
+        known = gate.learn(tx, rows, self._standings, self._desk.catalogue.policy(), at)
+        cleared = gate.clear(rows, known, at)
         stopped = [row for row in rows if row.state is not State.WAITING or row.not_before > at]
         outbox.save(tx, stopped)
         for row in stopped:
             self._tell(row.state)
-        self._pace.put_back(room - len(passed))
-        attempts = outbox.begin(tx, passed, self._owner, LEASE_SECONDS)
-        return [(row, attempts[row.id]) for row in passed]
+        self._pace.put_back(room - len(cleared))
+        attempts = outbox.begin(tx, cleared, self._owner, LEASE_SECONDS)
+        return [(item.row, attempts[item.row.id]) for item in cleared]
 
     def _send(self, row: outbox.Row, attempt: str) -> None:
         started = time.perf_counter()
@@ -258,16 +278,21 @@ class Drain:
                 f"The adapter failed ({type(bug).__name__}); see the log.", code="bug", advice="Report it, then replay."
             )
         seconds = time.perf_counter() - started
-        self._done.put(
-            Result(id=row.id, attempt=attempt, occurred_at=row.occurred_at, sent=sent, error=error, seconds=seconds)
-        )
+        self._done.put(Result(row=row, attempt=attempt, sent=sent, error=error, seconds=seconds))
 
     def _count(self, result: Result, name: str, code: str, at: datetime) -> None:
         self.tally.outcomes[name, code] = self.tally.outcomes.get((name, code), 0) + 1
         self.tally.seconds.append(result.seconds)
         if result.sent:
-            self.tally.lags.append((at - result.occurred_at).total_seconds())
+            self.tally.lags.append((at - result.row.occurred_at).total_seconds())
 
     def _tell(self, state: State, count: int = 1) -> None:
         if count:
             self.tally.states[state] = self.tally.states.get(state, 0) + count
+
+
+def _about(result: Result, at: datetime) -> listen.Refused | None:
+    error = result.error
+    if not isinstance(error, PermanentError) or not error.about:
+        return None
+    return listen.Refused(about=error.about, code=error.code, words=error.words, row=result.row, at=at)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from connector.contract import Adapter, Finding, Kit, Visit, is_loopback
 from connector.errors import ConfigurationError, ConnectorError, RemoteError
-from connector.flow import catchup, tending
+from connector.flow import catchup, silence, tending
 from connector.flow.accounts import Registry
 from connector.http import Http
 from connector.model import Account, now
@@ -35,6 +35,7 @@ def examine(
     findings = tuple(_visit(adapter, account, webhook_url, kit))
     if not account.active:  # what was found in the past is no reason against it any more
         return (*findings, _resume(store, account, findings))
+    silence.observe(store)
     with store.read() as tx:
         return findings + tuple(_remember(tx, adapter, account))
 
@@ -66,6 +67,8 @@ def _remember(tx: Transaction, adapter: Adapter, account: Account) -> Iterator[F
         yield caught
     if adapter.tend is not None:
         yield from tending.look(tx, account.id)
+    if silence.listens(adapter) and (heard := silence.look(tx, account.id)) is not None:
+        yield heard
 
 
 def _visit(adapter: Adapter, account: Account, webhook_url: str, kit: Kit | None) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from typing import IO
 
 from connector.errors import ConfigurationError
 from connector.flow import ledger
-from connector.flow.admit import Desk, read_phone
+from connector.flow.admit import RECORD, Notary, read_phone
 from connector.flow.ledger import Changed
 from connector.model import (
     AccountId,
@@ -34,7 +35,7 @@ from connector.model import (
     parse_time,
 )
 from connector.policy.consent import SKEW
-from connector.store import Transaction, consents, people
+from connector.store import Store, Transaction, consents, people
 
 COLUMNS = ("phone", "email", "record", "account", "purpose", "state", "at", "place", "source", "wording",
            "wording_version")  # fmt: skip
@@ -45,7 +46,6 @@ FIELDS = ("contact", "phone", "email", "purpose", "state", "at", "place", "wordi
 BATCH = 500
 FIRST = datetime(2009, 1, 1, tzinfo=UTC)
 """Nobody has agreed to WhatsApp messages before there was WhatsApp."""
-_RECORD = re.compile(r"[A-Za-z]\w*:\S{1,200}")
 _STATES = {item.value: item for item in ConsentState if item is not ConsentState.UNKNOWN}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -100,7 +100,7 @@ class _Row:
 
 
 def take(
-    desk: Desk,
+    notary: Notary,
     file: IO[bytes],
     defaults: Defaults,
     at: datetime,
@@ -113,8 +113,8 @@ def take(
     ``progress`` is told how many rows have been entered. Raises ConfigurationError where it is no such file.
     """
     report = Report()
-    with desk.store.read() as tx:
-        for batch in _batches(desk, file, defaults, at, report.faults):
+    with notary.store.read() as tx:
+        for batch in _batches(notary, file, defaults, at, report.faults):
             report.rows += len(batch)
             for line, owner in _owners(tx, batch).items():
                 if isinstance(owner, RowFault):
@@ -123,17 +123,17 @@ def take(
         report.faults.sort(key=lambda fault: fault.line)
         return report
     found = {fault.line for fault in report.faults}
-    for batch in _batches(desk, file, defaults, at, []):
+    for batch in _batches(notary, file, defaults, at, []):
         good = [row for row in batch if row.line not in found]
-        _enter(desk, good, at, report)
+        _enter(notary, good, at, report)
         progress(len(good))
     report.faults.sort(key=lambda fault: fault.line)
     return report
 
 
-def _enter(desk: Desk, rows: Sequence[_Row], at: datetime, report: Report) -> None:
-    with desk.store.write() as tx:
-        met = desk.people.meet(tx, [_sighting(row, at) for row in rows if row.phone], at)
+def _enter(notary: Notary, rows: Sequence[_Row], at: datetime, report: Report) -> None:
+    with notary.store.write() as tx:
+        met = notary.people.meet(tx, [_sighting(row, at) for row in rows if row.phone], at)
         changed: Changed = dict(met.changed)
         named = dict(zip((row.line for row in rows if row.phone), met.ids, strict=True))
         owners: dict[int, ContactId | RowFault | None] = {
@@ -149,7 +149,7 @@ def _enter(desk: Desk, rows: Sequence[_Row], at: datetime, report: Report) -> No
             told.append((_key(row, owner), replace(row.entry, contact_id=owner)))
         changed |= ledger.enter(tx, told, at)
         entered = len(consents.entries(tx, [entry.id for _, entry in told]))
-        desk.share(tx, changed, at)
+        notary.share(tx, changed, at)
     report.entered += entered
     report.known += len(told) - entered
     report.undated += sum(not entry.dated for _, entry in told)
@@ -190,14 +190,14 @@ def _owners(tx: Transaction, rows: Sequence[_Row]) -> dict[int, ContactId | RowF
 
 
 def _batches(
-    desk: Desk, file: IO[bytes], defaults: Defaults, at: datetime, faults: list[RowFault]
+    notary: Notary, file: IO[bytes], defaults: Defaults, at: datetime, faults: list[RowFault]
 ) -> Iterator[list[_Row]]:
-    rows = _rows(desk, file, defaults, at, faults)
+    rows = _rows(notary, file, defaults, at, faults)
     while batch := list(islice(rows, BATCH)):
         yield batch
 
 
-def _rows(desk: Desk, file: IO[bytes], defaults: Defaults, at: datetime, faults: list[RowFault]) -> Iterator[_Row]:
+def _rows(notary: Notary, file: IO[bytes], defaults: Defaults, at: datetime, faults: list[RowFault]) -> Iterator[_Row]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
@@ -213,7 +213,7 @@ def _rows(desk: Desk, file: IO[bytes], defaults: Defaults, at: datetime, faults:
             if len(cells) > len(names):
                 faults.append(RowFault(line, "", f"more cells than columns; put texts with {delimiter!r} in quotes"))
                 continue
-            reading = _Reading(desk.accounts, defaults, dict(zip(names, map(_plain, cells), strict=False)), line, at)
+            reading = _Reading(notary.accounts, defaults, dict(zip(names, map(_plain, cells), strict=False)), line, at)
             row = reading.row()
             faults += reading.faults
             if row is not None:
@@ -288,7 +288,7 @@ class _Reading:
         if not given:
             return None
         name = self._cell("account", self._defaults.account)
-        if not _RECORD.fullmatch(given):
+        if not RECORD.fullmatch(given):
             self._fault("record", "write it as customer:5521 or Contact:003000000000001AAA")
         elif name not in self._accounts:
             self._fault("account", "name the account whose record it is, in a column or by --account")
@@ -343,10 +343,10 @@ def _guard(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def export(desk: Desk) -> Iterator[dict[str, object]]:
+def export(store: Store, accounts: Mapping[str, AccountId]) -> Iterator[dict[str, object]]:
     """Yield every entry of the ledger in the order in which it was written, with whom it is about."""
-    names = {id_: name for name, id_ in desk.accounts.items()}
-    with desk.store.read() as tx:
+    names = {id_: name for name, id_ in accounts.items()}
+    with store.read() as tx:
         for page in consents.pages(tx):
             contacts = people.load(tx, {entry.contact_id for entry in page})
             merged = {item.merged_into for item in contacts.values() if item.merged_into}
@@ -374,6 +374,12 @@ def as_csv(rows: Iterator[dict[str, object]]) -> Iterator[str]:
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
+
+
+def as_json_lines(rows: Iterator[dict[str, object]]) -> Iterator[str]:
+    """Yield an export as lines of JSON."""
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def _tabulated(rows: Iterator[dict[str, object]]) -> Iterator[list[str]]:

@@ -1,9 +1,8 @@
-"""What follows from an attempt, from a crash, and from a gate: where a message goes next."""
+"""What follows from an attempt, and from a crash: where a message goes next."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from connector.errors import (
@@ -13,15 +12,13 @@ from connector.errors import (
     TemporaryError,
     UncertainError,
 )
+from connector.flow.gate import HOLD_SECONDS
 from connector.flow.settle import RESEND_HORIZON
-from connector.model import AccountId, Reason, Sent, State, now
+from connector.model import AccountId, Sent, State, now
 from connector.policy import late
 from connector.store import Transaction, outbox
 
 LONGEST_WAIT = 900.0
-HOLD_SECONDS = 60.0
-"""How long a message waits before a paused template is looked at again."""
-_GONE = {"rejected", "disabled", "deleted", "pending_deletion", "archived"}
 
 
 def describe(sent: Sent | None, error: RemoteError | None) -> tuple[str, str, str]:
@@ -115,32 +112,3 @@ def resolve_doubts(tx: Transaction, channel_id: AccountId, at: datetime) -> int:
             row.words = "No receipt came; the mapping says not to send it again."
     outbox.save(tx, rows)
     return len(rows)
-
-
-def passes(
-    row: outbox.Row,
-    at: datetime,
-    cancelled_by: str | None,
-    standings: Mapping[tuple[str, str], tuple[str, str]],
-) -> bool:
-    """Gate a message right before it leaves; where it may not, say so in the row."""
-    status, category = standings.get((row.template, row.language), ("approved", row.category))
-    if cancelled_by:
-        _end(row, State.CANCELLED, Reason.OVERTAKEN, f"{cancelled_by} came first.", at)
-    elif late(row.expires_at, at):
-        _end(row, State.EXPIRED, Reason.TOO_LATE, "Its time had passed before it could be sent.", at)
-    elif status in _GONE:
-        _end(row, State.SKIPPED, Reason.TEMPLATE_NOT_APPROVED, f"The template is {status} now.", at)
-    elif category == "marketing" and row.category != "marketing":
-        words = "The template was re-categorised as marketing after this was planned."
-        _end(row, State.SKIPPED, Reason.TEMPLATE_CHANGED, words, at)
-    elif status != "approved":
-        row.reason, row.words = "held", f"Held while the template is {status}."
-        row.not_before = at + timedelta(seconds=HOLD_SECONDS)
-    else:
-        return True
-    return False
-
-
-def _end(row: outbox.Row, state: State, reason: Reason, words: str, at: datetime) -> None:
-    row.state, row.reason, row.words, row.ended_at = state, reason.value, words, at

@@ -78,16 +78,17 @@ class WriteBack:
         self._should_stop = should_stop
         self._found = found
         self._over = False
+        self._started = now()
         self._rested = True
         self.tally = Tally()
 
     def run(self) -> bool:
         """Write until nothing is due; False where another drain owns this account."""
-        at = now()
+        self._started = now()
         with self._store.write() as tx:
             if not self._beat(tx, first=True):
                 return False
-            self._rested = restraint.of(tx, self._account).rest_until <= at
+            self._rested = restraint.of(tx, self._account).rest_until <= self._started
             orphans = wanted.orphans(tx, self._account, self._owner)
             for row in orphans:
                 recorded.hold(row)
@@ -136,9 +137,12 @@ class WriteBack:
     def _take(self, tx: Transaction, held: restraint.Restraint, at: datetime) -> list[Row]:
         most = max(1, self._crm.most >> max(0, held.failures - SHRINK_AFTER))
         limit = most if held.failures or self._crm.bulk_from is None else max(most, MOST_IN_BULK)
-        records = wanted.due(tx, self._account, at, limit)
-        if not self._rested and len(records) < most:
-            return []
+        records = wanted.due(tx, self._account, self._started, limit) if self._rested else []
+        if not records:  # what was due when this began has been written; the rest had better gather
+            self._rested = False
+            records = wanted.due(tx, self._account, at, limit)
+            if len(records) < most:
+                return []
         unknown = [record for record in records if record[1].startswith(LOOK_UP)]
         if unknown or not self._is_bulk(len(records)):
             records = (unknown or records)[:most]
@@ -164,7 +168,6 @@ class WriteBack:
     def _record(self, rows: Sequence[Row]) -> None:
         asked = recorded.changes_of(rows)
         said = self._call("record", lambda: self._crm.record([change for change, _ in asked]))
-        self._rested = False
         at = now()
         with self._store.write() as tx:
             mine = wanted.taken(tx, [row.place for row in rows], self._owner)
@@ -240,7 +243,7 @@ class WriteBack:
                 mine = wanted.taken(tx, [row.place for row in rows], self._owner)
                 self._fail(tx, list(mine.values()), records, at)
             else:
-                moved = lookup.move(tx, rows, records, self._owner, at, self._found)
+                moved = lookup.move(tx, rows, records, self._owner, self._started, self._found)
                 self.tally.tell("looked up", by=moved)
                 self.tally.tell("no record", by=len(rows) - moved)
                 self._go_on(tx, at)
@@ -248,7 +251,6 @@ class WriteBack:
     def _start(self, rows: Sequence[Row]) -> None:
         asked = recorded.changes_of(rows)
         ticket = self._call("start", lambda: self._crm.start([change for change, _ in asked]))
-        self._rested = False
         at = now()
         with self._store.write() as tx:
             mine = list(wanted.taken(tx, [row.place for row in rows], self._owner).values())

@@ -7,6 +7,7 @@ Receipts come twice, in any order, and before the reply to the send: all of that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.model import RANK, STATE_OF, AccountId, MessageId, Receipt, RemoteId, State, Status
@@ -16,13 +17,21 @@ RESEND_HORIZON = timedelta(hours=24)
 """Without an expiry of its own, a message is not tried again after so long."""
 
 
-def settle(
-    tx: Transaction, arrived: Sequence[tuple[AccountId, Receipt]], at: datetime
-) -> list[tuple[AccountId, State]]:
-    """Store receipts and move their messages; return the (channel, new state) of each move."""
+@dataclass(slots=True)
+class Settled:
+    """What a batch of receipts came to."""
+
+    moved: list[tuple[outbox.Row, State]] = field(default_factory=list)
+    """Messages that came further, or ended, and where they stood before."""
+    matched: list[tuple[outbox.Row, Receipt]] = field(default_factory=list)
+    """Receipts that were new, and their messages."""
+
+
+def settle(tx: Transaction, arrived: Sequence[tuple[AccountId, Receipt]], at: datetime) -> Settled:
+    """Store receipts and move their messages."""
     fresh = receipts.unknown(tx, arrived)
     if not fresh:
-        return []
+        return Settled()
     rows = outbox.load(
         tx,
         {item.message_id for _, item in fresh if item.message_id},
@@ -32,6 +41,7 @@ def settle(
     by_remote = {row.remote_id: row for row in rows if row.remote_id}
     stored: list[tuple[AccountId, Receipt, MessageId | None]] = []
     touched: dict[MessageId, tuple[outbox.Row, State]] = {}
+    matched: list[tuple[outbox.Row, Receipt]] = []
     for account_id, item in fresh:
         # Our id, which only the channel knows, proves itself: one URL may serve several numbers of an app.
         row = by_id.get(item.message_id) if item.message_id else by_remote.get(item.remote_id)
@@ -40,10 +50,11 @@ def settle(
             continue
         stored.append((account_id, item, row.id))
         touched.setdefault(row.id, (row, row.state))
+        matched.append((row, item))
         advance(row, item, at)
     receipts.add(tx, stored, at)
     outbox.save(tx, (row for row, _ in touched.values()))
-    return [(row.channel_id, row.state) for row, before in touched.values() if row.state != before]
+    return Settled([(row, before) for row, before in touched.values() if row.state != before], matched)
 
 
 def settle_parked(tx: Transaction, channel_id: AccountId, remote_ids: Sequence[RemoteId], at: datetime) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from connector.flow.settle import settle
+from connector.flow import listen, react, records
+from connector.flow.crowd import Crowd, Desk
+from connector.flow.react import Moved
+from connector.flow.settle import Settled, settle
 from connector.model import (
     AccountId,
+    ContactId,
     Decision,
     EventId,
     MessageId,
@@ -24,7 +28,7 @@ from connector.model import (
     new_id,
     now,
 )
-from connector.store import Store, Transaction, events, inbox, outbox, receipts, templates
+from connector.store import Store, Transaction, addressed, events, inbox, outbox, people, receipts, templates
 from connector.store.events import NewEvent
 from connector.store.inbox import RequestState
 from connector.store.outbox import NewMessage
@@ -67,6 +71,8 @@ class Done:
     """Channels that now have something due."""
     templates_of: set[AccountId] = field(default_factory=set)
     """Channels that told of a change to a template."""
+    write_backs: set[AccountId] = field(default_factory=set)
+    """Shops and CRMs that have something to be written."""
 
     def add(self, other: Done) -> None:
         """Add up another batch: its counts, and the bells it asks for."""
@@ -78,14 +84,15 @@ class Done:
         self.moves.update(other.moves)
         self.channels |= other.channels
         self.templates_of |= other.templates_of
+        self.write_backs |= other.write_backs
 
 
-def dedupe_key(mapping: str, account_id: AccountId, subject: str) -> str:
-    """Return the business key: a mapping speaks once about a subject."""
-    return f"{mapping}|{account_id}|{subject}"
+def dedupe_key(mapping: str, account_id: AccountId, subject: str, once: str = "") -> str:
+    """Return the business key: a mapping speaks once about a subject, or about each ``once`` of it."""
+    return f"{mapping}|{account_id}|{subject}" + (f"|{once}" if once else "")
 
 
-def write(store: Store, batch: Batch, planned: Sequence[Planned], *, owner: str) -> Done:
+def write(store: Store, desk: Desk, batch: Batch, planned: Sequence[Planned], *, owner: str) -> Done:
     """Write a batch. Requests whose lease has run out are left to whoever has them now."""
     at = now()
     done = Done(duplicates=batch.duplicates)
@@ -96,19 +103,66 @@ def write(store: Store, batch: Batch, planned: Sequence[Planned], *, owner: str)
         fresh = [new for new in batch.events if new.request_id in ours and new.id not in batch.replayed]
         stored = events.add(tx, fresh, at)
         done.events = len(stored)
+        fresh = [new for new in fresh if new.id in stored]
         mine = [item for item in planned if item.event.id in stored or item.event.id in batch.replayed]
-        _write_messages(tx, [item for item in mine if item.event.request_id in ours], at, done)
-        _cancel(tx, [new for new in fresh if new.id in stored], at, done)
-        moves = settle(tx, [(account, item) for number, account, item in batch.receipts if number in ours], at)
-        done.moves.update(moves)
-        done.channels.update(channel for channel, state in moves if state is State.WAITING)
-        _hear(tx, batch.heard, ours, at, done)
+        mine = [item for item in mine if item.event.request_id in ours]
+        crowd = Crowd(tx, desk, at)  # people first: whoever locks both, locks them before messages
+        recipients = _recipients(crowd, mine)
+        records.take_in(crowd, fresh)
+        heard = receipts.hear(tx, [item for item in batch.heard if item.request_id in ours])
+        listen.listen(crowd, heard)
+        _write_messages(tx, mine, recipients, at, done)
+        _cancel(tx, fresh, at, done)
+        settled = settle(tx, [(account, item) for number, account, item in batch.receipts if number in ours], at)
+        _follow(crowd, settled, done)
+        _note(tx, heard, at, done)
+        write_backs, channels = crowd.close()
+        done.write_backs |= write_backs
+        done.channels |= channels
     return done
 
 
-def _write_messages(tx: Transaction, planned: Sequence[Planned], at: datetime, done: Done) -> None:
+def _recipients(crowd: Crowd, planned: Sequence[Planned]) -> Mapping[tuple[EventId, str], ContactId]:
+    """Return who the recipients are, and enter what the events say that they agreed to."""
+    sends = [(item.event, item.decision.verdict) for item in planned if isinstance(item.decision.verdict, Send)]
+    whose = crowd.meet([records.sighting_of(send.recipient, new) for new, send in sends])
+    found = {(new.id, send.recipient): id_ for (new, send), id_ in zip(sends, whose, strict=True) if id_ is not None}
+    agreed = {new.id: (new, send) for new, send in sends if send.agreed_by}
+    records.agreements(crowd, [(new, send.agreed_by, found[new.id, send.recipient]) for new, send in agreed.values()])
+    return found
+
+
+def _follow(crowd: Crowd, settled: Settled, done: Done) -> None:
+    """Draw the consequences of receipts: counts, rules, and what refusals tell of people."""
+    for row, _ in settled.moved:
+        done.moves[row.channel_id, row.state] += 1
+        if row.state is State.WAITING:
+            done.channels.add(row.channel_id)
+    reached = {row.contact_id for row, before in settled.moved if row.state in (State.DELIVERED, State.READ)}
+    people.reached(crowd.tx, {id_ for id_ in reached if id_})
+    listen.known_by(crowd, [(item, row) for row, item in settled.matched])
+    listen.refused(
+        crowd,
+        [
+            listen.Refused(
+                about=item.refusal.about, code=item.refusal.code, words=item.refusal.words, row=row, at=item.occurred_at
+            )
+            for row, item in settled.matched
+            if item.refusal is not None and item.refusal.about
+        ],
+    )
+    react.outcomes(crowd, [Moved(row, before) for row, before in settled.moved])
+
+
+def _write_messages(
+    tx: Transaction,
+    planned: Sequence[Planned],
+    recipients: Mapping[tuple[EventId, str], ContactId],
+    at: datetime,
+    done: Done,
+) -> None:
     wanted = {
-        dedupe_key(item.decision.mapping, item.event.account_id, item.event.event.subject)
+        dedupe_key(item.decision.mapping, item.event.account_id, item.event.event.subject, item.decision.verdict.once)
         for item in planned
         if isinstance(item.decision.verdict, Send)
     }
@@ -119,7 +173,7 @@ def _write_messages(tx: Transaction, planned: Sequence[Planned], at: datetime, d
         if not isinstance(item.decision.verdict, Send):
             made.append((item, None))
             continue
-        message = _message(item, item.decision.verdict)
+        message = _message(item, item.decision.verdict, recipients)
         key = message.dedupe_key
         present = taken.get(key)
         if present is None and (key not in new or message.send.restart):
@@ -141,7 +195,7 @@ def _write_messages(tx: Transaction, planned: Sequence[Planned], at: datetime, d
         done.decisions[item.decision.mapping, "skip" if reason else "send", reason] += 1
 
 
-def _message(item: Planned, send: Send) -> NewMessage:
+def _message(item: Planned, send: Send, recipients: Mapping[tuple[EventId, str], ContactId]) -> NewMessage:
     event = item.event.event
     return NewMessage(
         id=MessageId(new_id()),
@@ -149,11 +203,12 @@ def _message(item: Planned, send: Send) -> NewMessage:
         mapping=item.decision.mapping,
         version=item.decision.version,
         source_id=item.event.account_id,
-        dedupe_key=dedupe_key(item.decision.mapping, item.event.account_id, event.subject),
+        dedupe_key=dedupe_key(item.decision.mapping, item.event.account_id, event.subject, send.once),
         subject=event.subject,
         label=event.label,
         occurred_at=event.occurred_at,
         send=send,
+        contact_id=recipients.get((item.event.id, send.recipient)),
     )
 
 
@@ -181,7 +236,7 @@ def _cancel(tx: Transaction, fresh: Iterable[NewEvent], at: datetime, done: Done
         for subject in (new.event.subject, *new.event.about):
             types.setdefault((new.account_id, subject), set()).add(new.event.type)
     cancelled = []
-    for row in outbox.waiting_about(tx, types):
+    for row in addressed.waiting_about(tx, types):
         hits = types[row.source_id, row.subject] & set(row.cancel_when)
         if hits:
             row.state, row.reason, row.ended_at = State.CANCELLED, Reason.OVERTAKEN.value, at
@@ -191,10 +246,8 @@ def _cancel(tx: Transaction, fresh: Iterable[NewEvent], at: datetime, done: Done
     outbox.save(tx, cancelled)
 
 
-def _hear(tx: Transaction, heard: Sequence[Heard], ours: set[RequestId], at: datetime, done: Done) -> None:
-    mine = [item for item in heard if item.request_id in ours]
-    receipts.hear(tx, mine)
-    for item in mine:
+def _note(tx: Transaction, heard: Iterable[Heard], at: datetime, done: Done) -> None:
+    for item in heard:
         if isinstance(item.item, Notice) and item.item.template is not None:
             templates.apply_change(tx, item.account_id, item.item.template, at)
             done.templates_of.add(item.account_id)

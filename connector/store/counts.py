@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Column, ColumnElement, and_, case, func, or_, select
 
-from connector.model import State, first_id
+from connector.model import State, first_id, now
 from connector.store import schema
 from connector.store.engine import Transaction
 from connector.store.inbox import RequestState
@@ -169,3 +169,20 @@ _LATER = (_MESSAGE.sent_at, _MESSAGE.delivered_at, _MESSAGE.read_at)
 
 def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0))
+
+
+def count_open(tx: Transaction) -> dict[str, int]:
+    """Return how many messages wait, are being sent, or are in doubt."""
+    query = select(_MESSAGE.state, func.count()).where(
+        or_(_MESSAGE.state == State.WAITING, _MESSAGE.state.in_([State.SENDING, State.IN_DOUBT]))
+    )
+    return {row[0]: row[1] for row in tx.execute(query.group_by(_MESSAGE.state))}
+
+
+def oldest_due(tx: Transaction) -> datetime | None:
+    """Return since when the longest waiting due message has been due; None where none is."""
+    query = select(func.min(_MESSAGE.not_before)).where(
+        _MESSAGE.state == State.WAITING, _MESSAGE.not_before <= now()
+    )
+    found: datetime | None = tx.execute(query).scalar()
+    return found

@@ -103,6 +103,30 @@ def add_decisions(tx: Transaction, made: Sequence[tuple[EventId, Decision, Messa
     tx.execute(decision.insert(), rows)
 
 
+def subjects_of(tx: Transaction, ids: Collection[EventId]) -> dict[EventId, list[str]]:
+    """Return all that each of these events bears on."""
+    if not ids:
+        return {}
+    query = select(event_subject.c.event_id, event_subject.c.subject).where(event_subject.c.event_id.in_(list(ids)))
+    found: dict[EventId, list[str]] = {}
+    for row in tx.execute(query.order_by(event_subject.c.subject)):
+        found.setdefault(EventId(row.event_id), []).append(row.subject)
+    return found
+
+
+def places(tx: Transaction, ids: Collection[EventId]) -> dict[EventId, tuple[AccountId, RequestId, int]]:
+    """Return where the payloads of these events stand: account, request, and the item's position."""
+    if not ids:
+        return {}
+    query = select(event.c.id, event.c.account_id, event.c.request_id, event.c.position).where(
+        event.c.id.in_(list(ids))
+    )
+    return {
+        EventId(row.id): (AccountId(row.account_id), RequestId(row.request_id), row.position)
+        for row in tx.execute(query)
+    }
+
+
 def seen(tx: Transaction, subjects: Collection[Subject]) -> dict[Subject, frozenset[str]]:
     """Return which types of event are stored about each of these subjects."""
     if not subjects:

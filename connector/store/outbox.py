@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, true, update
+from sqlalchemy import and_, bindparam, case, or_, select, true, update
 
 from connector.model import (
     AccountId,
     Category,
+    ContactId,
     EventId,
     Message,
     MessageId,
@@ -25,7 +26,7 @@ from connector.model import (
 from connector.store import leases
 from connector.store.dialect import insert_new, lock_rows
 from connector.store.engine import Transaction
-from connector.store.schema import attempt, event_subject, message
+from connector.store.schema import attempt, message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,9 @@ class NewMessage:
     label: str
     occurred_at: datetime
     send: Send
+    contact_id: ContactId | None = None
+    in_reply_to: RemoteId | None = None
+    """For an answer: what it quotes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,8 +55,14 @@ class Row:
     id: MessageId
     channel_id: AccountId
     source_id: AccountId
+    event_id: EventId
     mapping: str
+    version: int
     subject: str
+    label: str
+    contact_id: ContactId | None
+    gates: Mapping[str, Any]
+    """What the gates before sending go by: ``ground``, ``quiet``, ``timezone``, ``cap``."""
     template: str
     language: str
     category: str
@@ -64,6 +74,7 @@ class Row:
     code: str
     tries: int
     remote_id: RemoteId | None
+    in_reply_to: RemoteId | None
     recipient_id: str = field(repr=False)
     cancel_when: Sequence[str]
     resend_in_doubt: bool
@@ -88,17 +99,26 @@ class Row:
             language=self.language,
             category=Category(self.category),
             slots=self.slots,
+            in_reply_to=self.in_reply_to,
         )
 
 
-_COLUMNS = [message.c[name] for name in Row.__dataclass_fields__]
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """A message that has passed every gate; only ``flow.gate`` makes one, and nothing else can be begun."""
+
+    row: Row
+
+
+COLUMNS = [message.c[name] for name in Row.__dataclass_fields__]
 _SAVED = [
     "state", "reason", "words", "code", "tries", "remote_id", "recipient_id", "not_before", "lease_owner",
     "lease_until", "accepted_at", "sent_at", "delivered_at", "read_at", "ended_at",
 ]  # fmt: skip
 
 
-def _row(found: Any) -> Row:
+def row_of(found: Any) -> Row:
+    """Read a row of COLUMNS."""
     values = dict(found._mapping)
     values["state"] = State(values["state"])
     return Row(**values)
@@ -108,7 +128,7 @@ def taken(tx: Transaction, dedupe_keys: Collection[str]) -> dict[str, Row]:
     """Return the messages that already hold these business keys."""
     if not dedupe_keys:
         return {}
-    query = select(*_COLUMNS, message.c.dedupe_key.label("key")).where(message.c.dedupe_key.in_(list(dedupe_keys)))
+    query = select(*COLUMNS, message.c.dedupe_key.label("key")).where(message.c.dedupe_key.in_(list(dedupe_keys)))
     found = {}
     for row in tx.execute(lock_rows(tx, query)):
         values = dict(row._mapping)
@@ -148,6 +168,9 @@ def add(tx: Transaction, messages: Sequence[NewMessage], at: datetime) -> set[Me
             "cancel_when": list(item.send.cancel_when),
             "resend_in_doubt": item.send.resend_in_doubt,
             "tries": 0,
+            "contact_id": item.contact_id,
+            "gates": _gates(item.send),
+            "in_reply_to": item.in_reply_to,
             "created_at": at,
         }
         for item in messages
@@ -157,6 +180,11 @@ def add(tx: Transaction, messages: Sequence[NewMessage], at: datetime) -> set[Me
         return ids
     present = select(message.c.id).where(message.c.id.in_(list(ids)))
     return {MessageId(number) for number in tx.execute(present).scalars()}
+
+
+def _gates(send: Send) -> dict[str, Any]:
+    told = {"ground": send.ground, "quiet": send.quiet, "timezone": send.timezone, "cap": list(send.cap)}
+    return {name: value for name, value in told.items() if value}
 
 
 def replace(tx: Transaction, id_: MessageId, newer: NewMessage) -> None:
@@ -177,55 +205,28 @@ def replace(tx: Transaction, id_: MessageId, newer: NewMessage) -> None:
             expires_at=newer.send.expires_at,
             cancel_when=list(newer.send.cancel_when),
             label=newer.label,
+            contact_id=newer.contact_id,
+            gates=_gates(newer.send),
         )
     )
-
-
-def waiting_about(tx: Transaction, subjects: Collection[tuple[AccountId, str]]) -> list[Row]:
-    """Return the waiting messages about these subjects that some event would cancel."""
-    by_account: dict[AccountId, list[str]] = {}
-    for account_id, subject in subjects:
-        by_account.setdefault(account_id, []).append(subject)
-    found: list[Row] = []
-    for account_id, names in by_account.items():
-        query = select(*_COLUMNS).where(
-            message.c.source_id == account_id, message.c.subject.in_(names), message.c.state == State.WAITING
-        )
-        found += [row for row in map(_row, tx.execute(lock_rows(tx, query))) if row.cancel_when]
-    return found
 
 
 def due(tx: Transaction, channel_id: AccountId, most: int) -> list[Row]:
     """Return up to ``most`` messages of this channel whose time has come, the longest due first."""
     query = (
-        select(*_COLUMNS)
+        select(*COLUMNS)
         .where(message.c.channel_id == channel_id, message.c.state == State.WAITING, message.c.not_before <= now())
         .order_by(message.c.not_before, message.c.id)
         .limit(most)
     )
-    return [_row(found) for found in tx.execute(lock_rows(tx, query, skip_locked=True))]
+    return [row_of(found) for found in tx.execute(lock_rows(tx, query, skip_locked=True))]
 
 
-def overtaken(tx: Transaction, rows: Iterable[Row]) -> dict[MessageId, str]:
-    """Return which of these messages a stored event cancels, and by which type of event."""
-    asked = [row for row in rows if row.cancel_when]
-    found: dict[MessageId, str] = {}
-    for row in asked:
-        query = select(event_subject.c.type).where(
-            event_subject.c.account_id == row.source_id,
-            event_subject.c.subject == row.subject,
-            event_subject.c.type.in_(list(row.cancel_when)),
-        )
-        if (hit := tx.execute(query.limit(1)).first()) is not None:
-            found[row.id] = hit[0]
-    return found
-
-
-def begin(tx: Transaction, rows: Sequence[Row], owner: str, seconds: float) -> dict[MessageId, str]:
+def begin(tx: Transaction, cleared: Sequence[Cleared], owner: str, seconds: float) -> dict[MessageId, str]:
     """Lease messages and write down one attempt each, BEFORE the call; return the attempts' ids."""
-    if not rows:
+    if not cleared:
         return {}
-    at = now()
+    rows, at = [item.row for item in cleared], now()
     tx.execute(
         update(message)
         .where(message.c.id.in_([row.id for row in rows]))
@@ -308,8 +309,8 @@ def load(tx: Transaction, ids: Collection[MessageId] = (), remote_ids: Collectio
         wanted.append(message.c.remote_id.in_(sorted(remote_ids)))
     if not wanted:
         return []
-    query = select(*_COLUMNS).where(or_(*wanted)).order_by(message.c.id)
-    return [_row(found) for found in tx.execute(lock_rows(tx, query))]
+    query = select(*COLUMNS).where(or_(*wanted)).order_by(message.c.id)
+    return [row_of(found) for found in tx.execute(lock_rows(tx, query))]
 
 
 _SAVE = update(message).where(message.c.id == bindparam("id_")).values({name: bindparam(f"{name}_") for name in _SAVED})
@@ -324,20 +325,20 @@ def save(tx: Transaction, rows: Iterable[Row]) -> None:
 
 def orphans(tx: Transaction, channel_id: AccountId, owner: str) -> list[Row]:
     """Return messages of this channel that somebody else began to send and has not finished."""
-    query = select(*_COLUMNS).where(
+    query = select(*COLUMNS).where(
         message.c.channel_id == channel_id,
         message.c.state == State.SENDING,
         or_(message.c.lease_owner != owner, message.c.lease_until < now()),
     )
-    return [_row(found) for found in tx.execute(lock_rows(tx, query))]
+    return [row_of(found) for found in tx.execute(lock_rows(tx, query))]
 
 
 def doubts(tx: Transaction, channel_id: AccountId) -> list[Row]:
     """Return messages in doubt whose window for a receipt has closed."""
-    query = select(*_COLUMNS).where(
+    query = select(*COLUMNS).where(
         message.c.channel_id == channel_id, message.c.state == State.IN_DOUBT, message.c.lease_until < now()
     )
-    return [_row(found) for found in tx.execute(lock_rows(tx, query))]
+    return [row_of(found) for found in tx.execute(lock_rows(tx, query))]
 
 
 def restless(tx: Transaction, channel_ids: Iterable[AccountId]) -> list[AccountId]:
@@ -363,20 +364,3 @@ def restless(tx: Transaction, channel_ids: Iterable[AccountId]) -> list[AccountI
 def drain_lease(channel_id: AccountId) -> str:
     """Return the name of the lease of whoever sends by this channel."""
     return f"deliver:{channel_id}"
-
-
-def count_open(tx: Transaction) -> dict[str, int]:
-    """Return how many messages wait, are being sent, or are in doubt."""
-    query = select(message.c.state, func.count()).where(
-        or_(message.c.state == State.WAITING, message.c.state.in_([State.SENDING, State.IN_DOUBT]))
-    )
-    return {row[0]: row[1] for row in tx.execute(query.group_by(message.c.state))}
-
-
-def oldest_due(tx: Transaction) -> datetime | None:
-    """Return since when the longest waiting due message has been due; None where none is."""
-    query = select(func.min(message.c.not_before)).where(
-        message.c.state == State.WAITING, message.c.not_before <= now()
-    )
-    found: datetime | None = tx.execute(query).scalar()
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -107,28 +107,36 @@ def assign(tx: Transaction, account_id: AccountId, key: str, message_id: Message
     )
 
 
-def hear(tx: Transaction, items: Collection[Heard]) -> int:
-    """Store replies, preferences and notices, each once; return how many were new."""
-    rows = []
-    for heard in items:
-        item = heard.item
-        sender = item.sender.phone or item.sender.user_id if isinstance(item, Reply | Preference) else ""
-        word, words = _describe(item)
-        rows.append(
-            {
-                "id": new_id(),
-                "account_id": heard.account_id,
-                "request_id": heard.request_id,
-                "position": heard.position,
-                "key": item.key,
-                "kind": type(item).__name__.lower(),
-                "word": word,
-                "sender": sender,
-                "words": words,
-                "occurred_at": item.occurred_at,
-            }
-        )
-    return int(tx.execute(insert_new(tx, inbound), rows).rowcount) if rows else 0
+def hear(tx: Transaction, items: Sequence[Heard]) -> list[Heard]:
+    """Store replies, preferences and notices, each once; return those that were new."""
+    fresh = {(heard.account_id, heard.item.key): heard for heard in reversed(items)}
+    if not fresh:
+        return []
+    pair = inbound.c.account_id, inbound.c.key
+    for row in tx.execute(select(*pair).where(tuple_(*pair).in_(list(fresh)))):
+        fresh.pop((AccountId(row.account_id), row.key), None)
+    rows = {new_id(): heard for heard in reversed(fresh.values())}
+    if not rows or tx.execute(insert_new(tx, inbound), [_inbound(*row) for row in rows.items()]).rowcount == len(rows):
+        return list(rows.values())
+    ours = tx.execute(select(inbound.c.id).where(inbound.c.id.in_(list(rows)))).scalars()  # another was quicker
+    return [rows[id_] for id_ in ours]
+
+
+def _inbound(id_: str, heard: Heard) -> dict[str, object]:
+    item = heard.item
+    word, words = _describe(item)
+    return {
+        "id": id_,
+        "account_id": heard.account_id,
+        "request_id": heard.request_id,
+        "position": heard.position,
+        "key": item.key,
+        "kind": type(item).__name__.lower(),
+        "word": word,
+        "sender": item.sender.phone or item.sender.user_id if isinstance(item, Reply | Preference) else "",
+        "words": words,
+        "occurred_at": item.occurred_at,
+    }
 
 
 def _describe(item: Reply | Preference | Notice) -> tuple[str, str]:

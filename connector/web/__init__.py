@@ -11,10 +11,11 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from connector import metrics
+from connector.flow import silence
 from connector.flow.intake import Intake
 from connector.log import get
 from connector.model import now
-from connector.store import inbox, migrate, outbox
+from connector.store import counts, inbox, migrate
 from connector.web.pages import pages
 from connector.web.webhooks import Webhooks, Wsgi
 from connector.wiring import Wiring
@@ -92,8 +93,9 @@ def _parts(tools: Wiring) -> dict[str, str]:
 def _gauges(tools: Wiring) -> Mapping[str, Mapping[str, float]]:
     with tools.store.read() as tx:
         waiting, since = inbox.measure(tx)
-        unsent = outbox.count_open(tx)
-        due_since = outbox.oldest_due(tx)
+        unsent = counts.count_open(tx)
+        due_since = counts.oldest_due(tx)
+        silent = dict(silence.seconds(tx, tools.directory.listeners()))
     at = now()
     known = tools.directory.all_()
     active = sum(item.account.active for item in known)
@@ -109,4 +111,5 @@ def _gauges(tools: Wiring) -> Mapping[str, Mapping[str, float]]:
             name: float(count) for name, count in (("waiting", depth), ("failed", failures)) if count is not None
         },
         "accounts": {"active": float(active), "suspended": float(len(known) - active)},
+        "silence_seconds": silent,
     }

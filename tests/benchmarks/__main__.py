@@ -188,7 +188,13 @@ def _drained_sends(setting: Stage, count: int) -> float:
     setting.fill_outbox(count)
     done = threading.Event()
     drain = Drain(
-        setting.tools.store, setting.number.id, found[1], owner="bench:0:x", threads=THREADS, should_stop=done.is_set
+        setting.tools.store,
+        setting.number.id,
+        found[1],
+        setting.tools.desk,
+        owner="bench:0:x",
+        threads=THREADS,
+        should_stop=done.is_set,
     )
     started = time.perf_counter()
     drain.run(lambda: None)

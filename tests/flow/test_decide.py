@@ -33,6 +33,7 @@ from connector.store import Store, inbox, mappings, templates
 from connector.store.inbox import Arrival
 from connector.store.schema import decision, event, inbound, message, request
 from connector.store.schema import template as template_table
+from tests.desks import desk_over
 
 SHOP, NUMBER = AccountId("shop"), AccountId("number")
 AT = now().replace(microsecond=0)
@@ -104,6 +105,9 @@ class People:
     def public(self, id_: AccountId) -> Mapping[str, object]:
         return {}
 
+    def crms(self) -> Sequence[Account]:
+        return []
+
 
 Post = Callable[..., None]
 
@@ -123,7 +127,7 @@ def desk(store: Store) -> tuple[Catalogue, Callable[[], Done]]:
     def work() -> Done:
         total = Done()
         catalogue.refresh(at_most_old=0)
-        while (done := decide_batch(store, People(), catalogue, owner="me")).requests:
+        while (done := decide_batch(store, desk_over(store, People(), catalogue), owner="me")).requests:
             total.add(done)
             total.channels |= done.channels
             total.templates_of |= done.templates_of
@@ -363,7 +367,7 @@ def test_a_request_whose_lease_ran_out_is_written_by_its_new_holder_only(
                 tx.execute(request.update().values(lease_owner="somebody else"))
             return Toy()
 
-    decide_batch(store, Slow(), catalogue, owner="me")
+    decide_batch(store, desk_over(store, Slow(), catalogue), owner="me")
 
     assert states(store) == []
     assert requests(store)[0][0] == "new"

@@ -44,6 +44,7 @@ from connector.model import (
 from connector.store import Store, accounts, events, leases, outbox, templates
 from connector.store.events import NewEvent
 from connector.store.schema import attempt
+from tests.desks import desk_over
 
 SHOP, NUMBER = AccountId("shop"), AccountId("number")
 
@@ -139,7 +140,7 @@ def drain(
     def should_stop() -> bool:
         return time.monotonic() > end or (once and bool(channel.sent))
 
-    job = Drain(store, NUMBER, channel, owner=owner, threads=threads, should_stop=should_stop)
+    job = Drain(store, NUMBER, channel, desk_over(store), owner=owner, threads=threads, should_stop=should_stop)
     job.run(lambda: None)
     return job
 
@@ -381,7 +382,7 @@ def test_what_a_dead_drain_had_in_flight_is_in_doubt_and_not_sent_twice_at_once(
 ) -> None:
     put("m1")
     with store.write() as tx:
-        outbox.begin(tx, outbox.due(tx, NUMBER, 5), "the dead one", 60)
+        outbox.begin(tx, [outbox.Cleared(row) for row in outbox.due(tx, NUMBER, 5)], "the dead one", 60)
     channel = FakeChannel()
 
     drain(store, channel, seconds=0.1)
@@ -396,7 +397,7 @@ def test_what_a_dead_drain_had_in_flight_is_noticed_as_soon_as_nobody_sends(
     put("m1")
     with store.write() as tx:
         leases.acquire(tx, outbox.drain_lease(NUMBER), "the dead one", 60)
-        outbox.begin(tx, outbox.due(tx, NUMBER, 5), "the dead one", 60)
+        outbox.begin(tx, [outbox.Cleared(row) for row in outbox.due(tx, NUMBER, 5)], "the dead one", 60)
         assert outbox.restless(tx, [NUMBER]) == []
 
     with store.write() as tx:
@@ -435,7 +436,7 @@ def test_being_told_to_stop_finishes_what_is_in_flight_and_begins_nothing(
         return Sent(RemoteId(message.id))
 
     channel = FakeChannel(answer)
-    Drain(store, NUMBER, channel, owner="me", threads=4, should_stop=stop.is_set).run(lambda: None)
+    Drain(store, NUMBER, channel, desk_over(store), owner="me", threads=4, should_stop=stop.is_set).run(lambda: None)
 
     states = [row(store, f"m{n:02}").state for n in range(50)]
     assert len(channel.sent) <= 8
@@ -474,9 +475,10 @@ def test_waits_between_tries_grow_as_the_channel_asks() -> None:
 
 def _row(tries: int, at: datetime) -> outbox.Row:
     return outbox.Row(
-        id=MessageId("m"), channel_id=NUMBER, source_id=SHOP, mapping="m", subject="s", template="t", language="en",
+        id=MessageId("m"), channel_id=NUMBER, source_id=SHOP, event_id=EventId("e"), mapping="m", version=1, subject="s", label="#1", contact_id=None, gates={},
+        template="t", language="en",
         category="utility", recipient="", slots={}, state=State.SENDING, reason="", words="", code="", tries=tries,
-        remote_id=None, recipient_id="", cancel_when=[], resend_in_doubt=True, created_at=at, occurred_at=at,
+        remote_id=None, in_reply_to=None, recipient_id="", cancel_when=[], resend_in_doubt=True, created_at=at, occurred_at=at,
         not_before=at, expires_at=None, lease_owner="me", lease_until=at, accepted_at=None, sent_at=None,
         delivered_at=None, read_at=None, ended_at=None,
     )  # fmt: skip

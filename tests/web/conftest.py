@@ -36,7 +36,6 @@ from werkzeug.test import Client, TestResponse
 
 from connector import log
 from connector.flow import accounts, publish, templates
-from connector.flow.catalogue import Catalogue
 from connector.flow.decide import decide_batch
 from connector.flow.write import Done
 from connector.model import Account, now
@@ -101,7 +100,7 @@ class House:
             "whatsapp", "hotline", phone_number_id=NUMBER, waba_id=WABA, access_token=ACCESS_TOKEN,
             app_secret=[APP_SECRET], verify_token=VERIFY_TOKEN,
         )  # fmt: skip
-        self.catalogue = Catalogue(tools.store, tools.directory.senders)
+        self.catalogue = tools.catalogue
         self.web = create_app(tools)
         self.client = Client(self.web)
 
@@ -144,7 +143,7 @@ class House:
         """Work off the inbox."""
         total, end = Done(), 50
         self.catalogue.refresh(at_most_old=0)
-        while (done := decide_batch(self.store, self.tools.directory, self.catalogue, owner="test")).requests and end:
+        while (done := decide_batch(self.store, self.tools.desk, owner="test")).requests and end:
             total.add(done)
             end -= 1
         return total

@@ -562,7 +562,7 @@ class Early(Channel):
 
 def deliver(house: House, channel: Channel) -> None:
     """Send what is due, as the job does."""
-    job = Drain(house.store, house.number.id, channel, owner="d", threads=2, should_stop=lambda: False)
+    job = Drain(house.store, house.number.id, channel, house.tools.desk, owner="d", threads=2, should_stop=lambda: False)
     assert job.run(lambda: None)
 
 

@@ -1,0 +1,150 @@
+"""What one transaction learns about people, gathered, entered in one go, and shared with shops and CRMs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from connector.contract import Receiver
+from connector.flow import labels as labels_
+from connector.flow import ledger, share, writeback
+from connector.flow.catalogue import Catalogue
+from connector.flow.ledger import Changed
+from connector.flow.people import Met, People
+from connector.flow.writeback import Want
+from connector.mapping.people import PeoplePolicy
+from connector.model import Account, AccountId, Contact, ContactId, Entry, EventId, Sighting, new_id
+from connector.store import Transaction, outbox, people, reactions
+from connector.store.labels import LabelChange
+from connector.store.outbox import NewMessage
+from connector.store.reactions import Reaction
+
+
+class Accounts(Protocol):
+    """What is asked about accounts."""
+
+    def account(self, id_: AccountId) -> Account | None:
+        """Return an account by id."""
+
+    def receiver(self, id_: AccountId) -> Receiver | None:
+        """Return its receiver."""
+
+    def public(self, id_: AccountId) -> Mapping[str, Any]:
+        """Return its settings without secrets."""
+
+    def crms(self) -> Sequence[Account]:
+        """Return the accounts that remember people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The tools of whoever deals with people."""
+
+    people: People
+    catalogue: Catalogue
+    accounts: Accounts
+    retell: Callable[[Transaction, EventId], Mapping[str, Any] | None]
+    """Return what expressions see of a stored event, or None where it can no longer be read."""
+
+
+class Crowd:
+    """The people of one transaction. Gather first, then :meth:`close`."""
+
+    def __init__(self, tx: Transaction, desk: Desk, at: datetime) -> None:
+        self.tx, self.desk, self.at = tx, desk, at
+        self.policy: PeoplePolicy = desk.catalogue.policy()
+        self._entries: list[tuple[str, Entry]] = []
+        self._labels: list[LabelChange] = []
+        self._told_labels: list[LabelChange] = []
+        self._wants: list[Want] = []
+        self._reactions: list[Reaction] = []
+        self._answers: list[NewMessage] = []
+        self._touched: set[ContactId] = set()
+        self._untrue: dict[ContactId, set[str]] = {}
+        self.changed: Changed = {}
+
+    def meet(self, sightings: Sequence[Sighting]) -> list[ContactId | None]:
+        """Return whose sightings these are; people who are new are added."""
+        return self._follow(self.desk.people.meet(self.tx, sightings, self.at)).ids
+
+    def follow(self, changed: Changed) -> None:
+        """Share standings that changed elsewhere in this transaction."""
+        self._note(changed)
+
+    def _follow(self, met: Met) -> Met:
+        self._note(met.changed)
+        return met
+
+    def _note(self, changed: Changed) -> None:
+        for pair, (before, after) in changed.items():
+            self.changed[pair] = (self.changed[pair][0] if pair in self.changed else before), after
+
+    def enter(self, key: str, entry: Entry) -> None:
+        """Enter something into the ledger."""
+        self._entries.append((key, entry))
+
+    def label(self, change: LabelChange, *, told: bool = False) -> None:
+        """Put a label on somebody, or take it off; ``told``: a shop or CRM says so."""
+        (self._told_labels if told else self._labels).append(change)
+
+    def untrue(self, contact_id: ContactId, label: str) -> None:
+        """Note that a record says otherwise about a label than it may: it is set right unless it was accepted."""
+        self._untrue.setdefault(contact_id, set()).add(label)
+
+    def want(self, wish: Want) -> None:
+        """Want something to stand in a record."""
+        self._wants.append(wish)
+
+    def touch(self, contact_id: ContactId) -> None:
+        """See that this person's records hold what they should."""
+        self._touched.add(contact_id)
+
+    def did(self, reaction: Reaction) -> None:
+        """Remember something done."""
+        self._reactions.append(reaction)
+
+    def answer(self, message: NewMessage) -> None:
+        """Send an answer in free words."""
+        self._answers.append(message)
+
+    def fresh(self, keys: Iterable[str]) -> set[str]:
+        """Return those keys of reactions under which nothing has been done."""
+        asked = set(keys)
+        return asked - reactions.known(self.tx, asked) - {item.key for item in self._reactions}
+
+    def change(self, ids: Iterable[ContactId], alter: Callable[[Contact], Contact]) -> None:
+        """Change contacts themselves: blocks, bounces."""
+        found = people.load(self.tx, set(ids), locked=True)
+        altered = [after for before in found.values() if (after := alter(before)) != before]
+        people.save(self.tx, [replace(item, updated_at=self.at) for item in altered])
+
+    def enter_all(self) -> None:
+        """Enter what was gathered for the ledger so far, so that ``changed`` tells what it came to."""
+        self._note(ledger.enter(self.tx, self._entries, self.at))
+        self._entries = []
+
+    def close(self) -> tuple[set[AccountId], set[AccountId]]:
+        """Write everything; return which accounts have something to write back, and which numbers to send."""
+        self.enter_all()
+        labelled = [
+            *labels_.change(self.tx, self._told_labels, self.policy, from_records=True),
+            *labels_.change(self.tx, self._labels, self.policy),
+        ]
+        gone: dict[ContactId, set[str]] = {id_: set(names) for id_, names in self._untrue.items()}
+        for item in labelled:
+            if not item.added:
+                gone.setdefault(item.contact_id, set()).add(item.name)
+        ids = {id_ for id_, _ in self.changed} | {item.contact_id for item in labelled} | set(gone) | self._touched
+        accounts = share.spread(
+            self.tx, self.desk.catalogue, self.desk.accounts, ids, self.at, gone_labels=gone
+        ) | writeback.want(self.tx, self._wants, self.at)
+        reactions.add(self.tx, self._reactions)
+        outbox.add(self.tx, self._answers, self.at)
+        return accounts, {item.send.channel for item in self._answers}
+
+
+def entry_id() -> str:
+    """Return the id of a new entry."""
+    return new_id()

@@ -1,0 +1,172 @@
+"""Sharing: what is known of people becomes what their records in shops and CRMs should hold.
+
+The contact mappings in force say which field that is and in which words. What stands there already is not
+written again; that is for :mod:`connector.flow.writeback` to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from connector.flow import writeback
+from connector.flow.writeback import Want
+from connector.mapping.contact import ContactMapping, FieldRule
+from connector.mapping.people import Owner, PeoplePolicy
+from connector.model import Account, AccountId, ContactId, Key, KeyKind, Person, Purpose, Standing
+from connector.store import Transaction, consents, labels, people
+
+
+class Mappings(Protocol):
+    """The contact mappings and the policy in force."""
+
+    def contacts(self, account: Account) -> Sequence[ContactMapping]:
+        """Return the contact mappings of an account."""
+
+    def policy(self) -> PeoplePolicy:
+        """Return the people policy."""
+
+
+class Holders(Protocol):
+    """The accounts that may hold records of people."""
+
+    def account(self, id_: AccountId) -> Account | None:
+        """Return an account by id."""
+
+    def crms(self) -> Sequence[Account]:
+        """Return the accounts that remember people."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One record of a person, and the mapping that says what it should hold."""
+
+    account: Account
+    mapping: ContactMapping
+    record_id: str
+
+
+def spread(
+    tx: Transaction,
+    mappings: Mappings,
+    holders: Holders,
+    contacts: Collection[ContactId],
+    at: datetime,
+    *,
+    gone_labels: Mapping[ContactId, Collection[str]] | None = None,
+) -> set[AccountId]:
+    """Want what these people's records should hold by now; return the accounts that have something to write.
+
+    ``gone_labels``: labels that they have no more, which their records are to lose.
+    """
+    if not contacts:
+        return set()
+    places = {id_: list(found) for id_, found in _places(tx, mappings, holders, contacts)}
+    if not any(places.values()):
+        return set()
+    persons = people.persons(tx, contacts)
+    sources = _sources(tx, persons.values())
+    wearing = labels.of(tx, contacts)
+    keys = people.keys_of(tx, contacts)
+    policy, gone = mappings.policy(), gone_labels or {}
+    wants: list[Want] = []
+    for id_, found in places.items():
+        person = persons.get(id_)
+        worn = dict.fromkeys(gone.get(id_, ()), False) | dict.fromkeys(wearing.get(id_, ()), True)
+        for place in found if person else ():
+            for rule in place.mapping.fields:
+                if rule.goes_out and person is not None:
+                    wants += _of_rule(place, rule, person, worn, policy, keys.get(id_, ()), sources, at)
+    return writeback.want(tx, wants, at)
+
+
+def _places(
+    tx: Transaction, mappings: Mappings, holders: Holders, contacts: Collection[ContactId]
+) -> Iterator[tuple[ContactId, Iterator[_Place]]]:
+    writing = [
+        (account, mapping)
+        for account in holders.crms()
+        for mapping in mappings.contacts(account)
+        if any(rule.goes_out for rule in mapping.fields)
+    ]
+    keys = people.keys_of(tx, contacts) if writing else {}
+    for id_ in contacts if writing else ():
+        yield id_, _places_of(id_, keys.get(id_, ()), writing)
+
+
+def _places_of(
+    id_: ContactId, keys: Iterable[Key], writing: Sequence[tuple[Account, ContactMapping]]
+) -> Iterator[_Place]:
+    records = [(key.account_id, *key.value.partition(":")[::2]) for key in keys if key.kind is KeyKind.RECORD]
+    for account, mapping in writing:
+        own = [number for holder, kind, number in records if holder == account.id and kind == mapping.object]
+        if not own and mapping.look_up:
+            own = [f"?{id_}"]
+        for number in own:
+            yield _Place(account, mapping, number)
+
+
+def _sources(tx: Transaction, persons: Iterable[Person]) -> Mapping[str, str]:
+    """Return, by entry, how what decides was learned, in words for a field of a CRM."""
+    ids = [standing.entry_id for person in persons for standing in person.standings.values() if standing.entry_id]
+    return {
+        entry.id: f"WhatsApp: {entry.source}"
+        if entry.source.value in _SAID_TO_US
+        else entry.place or entry.source.value
+        for entry in consents.entries(tx, ids)
+    }
+
+
+_SAID_TO_US = ("keyword", "button", "preference", "refusal", "signup")
+
+
+def _of_rule(
+    place: _Place,
+    rule: FieldRule,
+    person: Person,
+    worn: Mapping[str, bool],
+    policy: PeoplePolicy,
+    keys: Iterable[Key],
+    sources: Mapping[str, str],
+    at: datetime,
+) -> Iterator[Want]:
+    if rule.contact.startswith("consent."):
+        standing = person.standings.get(Purpose(rule.contact.partition(".")[2]))
+        if standing is not None:
+            yield from _consent(place, rule, person.contact.id, standing, sources, at)
+    elif rule.contact == "labels":
+        for name, worn_now in worn.items():
+            if policy.owner(name) is not Owner.THEIRS and (not rule.only or name in rule.only):
+                yield _want(place, rule.vendor, worn_now, person.contact.id, at, item=name)
+    elif rule.contact == "wa_id":
+        number = next((key.value for key in keys if key.kind is KeyKind.WA_ID), "")
+        if number:
+            yield _want(place, rule.vendor, number, person.contact.id, at)
+
+
+def _consent(
+    place: _Place, rule: FieldRule, id_: ContactId, standing: Standing, sources: Mapping[str, str], at: datetime
+) -> Iterator[Want]:
+    word = rule.to_vendor(standing.state.value)
+    if word is None:
+        return
+    since = standing.since or at
+    yield _want(place, rule.vendor, _typed(word), id_, since)
+    if rule.write_at:
+        yield _want(place, rule.write_at, since.isoformat(timespec="milliseconds"), id_, since)
+    if rule.write_source:
+        yield _want(place, rule.write_source, sources.get(standing.entry_id, ""), id_, since)
+
+
+def _typed(word: str) -> str | bool:
+    """Return a checkbox's value as one."""
+    return {"true": True, "false": False}.get(word, word)
+
+
+def _want(place: _Place, field: str, value: str | bool, id_: ContactId, at: datetime, *, item: str = "") -> Want:
+    return Want(
+        account_id=place.account.id, object=place.mapping.object, record_id=place.record_id, field=field, item=item,
+        value=value, contact_id=id_, at=at,
+    )  # fmt: skip
