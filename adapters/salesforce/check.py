@@ -9,8 +9,7 @@ from adapters.salesforce.client import SHARE, Client
 from adapters.salesforce.fit import by_name, picklist
 from adapters.salesforce.ids import same_id
 from connector.contract import Budget, Finding, Grant, Kit, Settings, Tokens, Visit
-from connector.errors import ConnectorError, CredentialsError, PayloadError, PermanentError, RemoteError
-from connector.http import Http
+from connector.errors import ConnectorError, CredentialsError, PermanentError, RemoteError
 from connector.model import Json, text_at
 
 FIELDS: Mapping[str, str] = {
@@ -68,7 +67,7 @@ def check(visit: Visit) -> Iterator[Finding]:
         # Asked for anew even where one is kept: it is the login that is looked at.
         kit.tokens.keep(renew(settings, visit.http))
         yield Finding(name="token", ok=True, words=f"Salesforce lets us in at {settings['api_url']}.")
-        yield _version(settings, visit.http)
+        yield _version(client, settings)
         yield _organization(client, settings)
         yield _limits(client)
         for name in PEOPLE:
@@ -82,16 +81,11 @@ def check(visit: Visit) -> Iterator[Finding]:
         yield Finding(name="connection", ok=False, words=str(error), fix="Check my_domain and api_url.")
 
 
-def _version(settings: Settings, http: Http) -> Finding:
-    """Salesforce lists the versions that it still answers to, to anybody."""
+def _version(client: Client, settings: Settings) -> Finding:
     wanted = settings["api_version"]
-    answer = http.request("GET", f"{settings['api_url']}/services/data", headers={"Accept": "application/json"})
-    try:
-        told = answer.json()
-    except PayloadError:
-        told = None
+    told = client.versions()
     versions = [text_at(entry, "version") for entry in told] if isinstance(told, Sequence) else []
-    if answer.status != 200 or not any(versions):
+    if not any(versions):
         return Finding(name="API version", ok=None, words="Salesforce does not list its versions.")
     if wanted in versions:
         return Finding(name="API version", ok=True, words=f"API {wanted} is there; the newest is {versions[-1]}.")

@@ -70,16 +70,17 @@ class Client:
         """Get a CSV file. Raises a RemoteError."""
 
         def get(sf: Any) -> str:
-            from simple_salesforce.util import exception_handler
-
-            reply = sf.session.request("GET", sf.base_url + path, headers={**sf.headers, "Accept": "text/csv"})
-            if reply.status_code >= 300:
-                exception_handler(reply)
+            reply = _get(sf, sf.base_url + path, "text/csv")
             if "html" in reply.headers.get("Content-Type"):
                 raise PayloadError("a page of HTML")
-            return str(reply.text)
+            return reply.text
 
         return self._call(get)
+
+    def versions(self) -> Json:
+        """Return the versions of the API that the organisation answers to, oldest first. Raises a RemoteError."""
+        told: Json = self._call(lambda sf: _get(sf, sf.base_url.rsplit("/", 2)[0], "application/json").json())
+        return told
 
     def describe(self, name: str) -> Payload:
         """Return an object's description, asked for once: ``fields`` with ``name``, ``type``, ``updateable``, ….
@@ -161,6 +162,16 @@ class Client:
         if found := _USAGE.search(answer.headers.get("sforce-limit-info", "")):
             used, most = int(found[1]), int(found[2])
             self._kit.budget.tell(left=max(0.0, most * SHARE - used), most=most * SHARE, per_second=most / DAY)
+
+
+def _get(sf: Any, url: str, accept: str) -> _Reply:
+    """Get what the library has no call for; it raises as its own calls do."""
+    from simple_salesforce.util import exception_handler
+
+    reply: _Reply = sf.session.request("GET", url, headers={**sf.headers, "Accept": accept})
+    if reply.status_code >= 300:
+        exception_handler(reply)  # type: ignore[arg-type]
+    return reply
 
 
 class _Session:

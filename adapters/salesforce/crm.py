@@ -12,7 +12,7 @@ from adapters.salesforce.batches import READ_MOST, WRITE_MOST, chunks, read, upd
 from adapters.salesforce.client import Client
 from adapters.salesforce.errors import coded, named_fields
 from adapters.salesforce.fit import by_name, field_of
-from adapters.salesforce.rows import Batch, Row, change_set, merge, same_set
+from adapters.salesforce.rows import TOPICS, Batch, Row, change_set, merge, same_set
 from connector.contract import Change, Crm, Field, Kit, Outcome, Settings
 from connector.errors import PermanentError, TemporaryError
 from connector.model import text_at
@@ -58,8 +58,9 @@ class SalesforceCrm(Crm):
         return batch.outcomes()
 
     def fields(self, object: str) -> Sequence[Field]:  # noqa: A002 - the CRM's own word
-        """Describe an object's fields. Raises a RemoteError."""
-        return [field_of(described) for described in by_name(self._client.describe(object)).values()]
+        """Describe an object's fields, and the topics that its records may have. Raises a RemoteError."""
+        found = [field_of(described) for described in by_name(self._client.describe(object)).values()]
+        return [*found, Field(TOPICS, "list", "Topics; labels are added and removed as topics of the record")]
 
     def find(self, object: str, phones: Sequence[str]) -> Mapping[str, str]:  # noqa: A002 - the CRM's own word
         """Look up records by ``WhatsApp_Id__c``, where the object has it; of several the oldest counts.
