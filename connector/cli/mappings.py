@@ -290,14 +290,15 @@ def _described(with_: Wiring) -> flow.Described:
     known: dict[tuple[str, str], Sequence[Field] | None] = {}
 
     def ask(adapter: str, object_: str) -> Sequence[Field] | None:
-        for account in with_.directory.crms():
-            found = with_.crm(account.id) if account.adapter == adapter else None
-            if found is None:
+        for reached in with_.directory.all_():
+            if reached.account.adapter != adapter:
                 continue
             try:
-                return found[1].fields(object_)
-            except RemoteError as error:
-                say(f"{account.name} could not be asked for the fields of {object_}: {error}")
+                found = with_.crm(reached.account.id)
+                if found is not None:
+                    return found[1].fields(object_)
+            except (RemoteError, ConfigurationError) as error:
+                say(f"{reached.account.name} could not be asked for the fields of {object_}: {error}")
         return None
 
     def described(adapter: str, object_: str) -> Sequence[Field] | None:

@@ -75,7 +75,7 @@ def test_an_imported_file_is_a_draft_named_by_its_path(run: Run, file: Path) -> 
     assert f"✓ {NAME}: the draft is stored." in result.stdout
     assert f"Next: connector mappings publish {NAME}" in result.stdout
     assert "the draft says this already" in run(mappings, "import", str(file)).stdout
-    assert re.search(rf"{NAME} +no +changed", run(mappings, "list").stdout)
+    assert re.search(rf"{NAME} +notification +no +changed", run(mappings, "list").stdout)
 
 
 def test_nothing_is_imported_where_one_file_is_no_mapping(run: Run, file: Path) -> None:
@@ -127,6 +127,31 @@ def test_the_shipped_recipes_can_be_imported(run: Run) -> None:
     result = run(mappings, "import", "shipped")
     assert result.exit_code == 0
     assert "✓ shopify/order_paid: the draft is stored." in result.stdout
+    told = {each["name"]: each["kind"] for each in json.loads(run(mappings, "list", "--json").stdout)}
+    assert (told["salesforce/contact"], told["policy/people"]) == ("contact", "policy")
+
+
+def test_a_contact_mapping_and_the_policy_are_published_compared_and_rolled_back(run: Run, tmp_path: Path) -> None:
+    run(mappings, "import", "shipped")
+    for name in ("salesforce/contact", "policy/people"):
+        assert f"{name} v1 is in force." in run(mappings, "publish", name).stdout
+    file = tmp_path / "mappings" / "policy" / "people.toml"
+    file.parent.mkdir(parents=True)
+    shipped = run(mappings, "export", "policy/people").stdout
+    file.write_text(shipped.replace("unreachable_after = 3", "unreachable_after = 5"))
+    assert run(mappings, "import", str(file), "--publish").exit_code == 0
+    assert "+unreachable_after = 5" in run(mappings, "diff", "policy/people", "1", "2").stdout
+    assert run(mappings, "rollback", "policy/people", "1").exit_code == 0
+    assert run(mappings, "export", "policy/people", "--version", "3").stdout == shipped
+
+
+def test_a_policy_by_another_name_is_refused(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "mappings" / "policy" / "other.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('kind = "policy"\n')
+    result = run(mappings, "check", str(file))
+    assert result.exit_code == 1
+    assert "A policy is called policy/people" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -158,7 +183,7 @@ def test_an_exported_mapping_is_what_was_imported(run: Run, published: Path, tmp
 def test_a_draft_is_changed_compared_published_and_rolled_back(run: Run, published: Path) -> None:
     published.write_text(RECIPE.replace("'there'", "'friend'"))
     run(mappings, "import", str(published))
-    assert re.search(rf"{NAME} +v1 +changed", run(mappings, "list").stdout)
+    assert re.search(rf"{NAME} +notification +v1 +changed", run(mappings, "list").stdout)
     assert "+body.1 = \"{{ customer.first_name | default: 'friend' }}\"" in run(mappings, "diff", NAME).stdout
     assert f"✓ {NAME} v2 is in force." in run(mappings, "publish", NAME, "--note", "warmer").stdout
     assert "v2 is in force already and says the same" in run(mappings, "publish", NAME).stdout

@@ -15,12 +15,15 @@ import pytest
 
 from connector.contract import Adapter, Receiver
 from connector.mapping import Mapping, Situation, check, load, plan
+from connector.mapping.kinds import kind_of
 from connector.model import (
     AccountId,
     Category,
+    ConsentState,
     Decision,
     Event,
     Payload,
+    Purpose,
     Reason,
     Request,
     Send,
@@ -31,7 +34,11 @@ from connector.model import (
 
 FOLDER = resources.files("mappings") / "shopify"
 FIXTURES = FOLDER / "fixtures"
-NAMES = sorted(file.name.removesuffix(".toml") for file in FOLDER.iterdir() if file.name.endswith(".toml"))
+NAMES = sorted(
+    file.name.removesuffix(".toml")
+    for file in FOLDER.iterdir()
+    if file.name.endswith(".toml") and kind_of(file.read_text("utf-8")) == "notification"
+)
 ACCOUNT = {"shop": "fernhill-tea.myshopify.com", "country": "GB", "locale": "en", "timezone": "Europe/London"}
 RECEIVED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -128,7 +135,7 @@ def test_every_recipe_has_its_fixture_its_expectation_and_its_template() -> None
         f"{name}{end}" for name in NAMES for end in (".json", ".expected.json")
     }
     assert {recipe(name).template.name for name in NAMES} == {template.name for template in templates()}
-    assert len(NAMES) == 9
+    assert len(NAMES) == 10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,6 +206,33 @@ def test_a_nameless_buyer_is_greeted_all_the_same() -> None:
 
 def test_a_free_order_is_not_thanked_for_its_payment() -> None:
     assert reason(story("order_paid", total_price="0.00").plan()) is Reason.CONDITION
+
+
+@pytest.mark.parametrize(
+    "changes", [{"payment_gateway_names": ["shopify_payments"]}, {"financial_status": "paid"}, {"test": True}]
+)
+def test_only_an_order_that_is_paid_on_delivery_is_asked_about(changes: dict[str, Any]) -> None:
+    assert reason(story("cod_confirm", **changes).plan()) is Reason.CONDITION
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_button_that_a_rule_is_about_is_sent(name: str) -> None:
+    of = recipe(name)
+    sent = {expression.source for key, expression in of.slots.items() if key.endswith(".payload")}
+    assert {rule.payload for rule in of.after if rule.payload} <= sent
+
+
+def test_each_answer_about_cash_on_delivery_leaves_one_tag() -> None:
+    told = [rule for rule in recipe("cod_confirm").after if rule.on == "button"]
+    tags = {"cod-pending", "cod-confirmed", "cod-cancelled", "cod-unreachable"}
+    assert all(len(rule.add_tags) == 1 and {*rule.add_tags, *rule.remove_tags} == tags for rule in told)
+    assert [rule.payload for rule in told] == ["cod:confirm", "cod:cancel"]
+
+
+def test_the_button_under_a_reminder_takes_marketing_back() -> None:
+    (rule,) = recipe("abandoned_checkout").after
+    assert rule.consent == {Purpose.MARKETING: ConsentState.REVOKED}
+    assert rule.cancel_others
 
 
 def test_a_parcel_without_a_tracking_number_is_left_out() -> None:
