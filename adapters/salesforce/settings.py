@@ -68,7 +68,7 @@ class PrivateKey(SecretField):
         text = text.strip()
         if not text.startswith("-----"):
             try:
-                text = b64decode(text, validate=True).decode("ascii").strip()
+                text = b64decode("".join(text.split()), validate=True).decode("ascii").strip()
             except (binascii.Error, ValueError):
                 raise ValidationError(_KEY_WORDS) from None
         found = _PEM.fullmatch(text)
@@ -182,10 +182,10 @@ class SalesforceSettings(SettingsSchema):
 
     @validates_schema
     def _can_sign_in(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        has_key = bool(data.get("private_key"))
-        if has_key != bool(data.get("username")):
-            raise ValidationError("username and private_key belong together: set both or neither.", "username")
-        if (has_key or data.get("client_secret")) and not data.get("client_id"):
+        # A secret is set by itself, after what it belongs to: what is public may stand alone.
+        if data.get("private_key") and not data.get("username"):
+            raise ValidationError("is required with private_key: the user to act as.", "username")
+        if (data.get("private_key") or data.get("client_secret")) and not data.get("client_id"):
             raise ValidationError("is required with client_secret or private_key.", "client_id")
         if data.get("client_id") and not (data.get("my_domain") or data.get("api_url")):
             raise ValidationError("is required with client_id: tokens are asked for there.", "my_domain")

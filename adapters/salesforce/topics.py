@@ -35,8 +35,7 @@ OBJECTS = tuple(_TITLES)
 def _fields() -> Mapping[str, tuple[Field, ...]]:
     shapes = json.loads((_HERE / "fields.json").read_text("utf-8"))
     every = [Field(*row) for row in shapes.pop("every")]
-    own = Field("_object", "text", "Name of the object")
-    return {name: (*every, *(Field(*row) for row in rows), own) for name, rows in shapes.items()}
+    return {name: (*every, *(Field(*row) for row in rows)) for name, rows in shapes.items()}
 
 
 def sample(name: str) -> Payload:

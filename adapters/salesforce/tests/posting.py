@@ -43,7 +43,7 @@ def request(body: bytes | str, **headers: str) -> Request:
 
 def post(payload: object, *, secret: str = SECRET) -> Request:
     """Make a signed request of JSON."""
-    body = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=False).encode()
+    body = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=False, default=float).encode()
     digest = hmac.digest(secret.encode(), body, "sha256").hex()
     return request(body, content_type="application/json", x_connector_signature=digest)
 
