@@ -13,7 +13,7 @@ from datetime import timedelta
 from connector.flow import catchup, due, silence, tending
 from connector.log import get
 from connector.model import Account, AccountId, now
-from connector.store import Transaction, inbox, marks, outbox
+from connector.store import Transaction, inbox, marks, outbox, wanted
 from connector.wiring import Wiring
 
 TICK_SECONDS = 1.0
@@ -42,6 +42,7 @@ def tick(tools: Wiring) -> None:
     with tools.store.read() as tx:
         waiting = inbox.is_due(tx)
         restless = outbox.restless(tx, senders)
+        unwritten = wanted.restless(tx)
         stale = [id_ for id_ in senders if _is_stale(tx, id_)]
         quiet = silence.is_due(tx)
         asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
@@ -49,6 +50,9 @@ def tick(tools: Wiring) -> None:
         tools.queue.ring("decide")
     for id_ in restless:
         tools.queue.ring("deliver", id_)
+    for id_ in unwritten:
+        if (found := tools.directory.reached(id_)) is not None and tools.remembers(found):
+            tools.queue.ring("write_back", id_)
     for id_ in stale:
         with tools.store.write() as tx:
             marks.put(tx, _mark(id_), "asked")

@@ -18,11 +18,12 @@ from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
 from connector.flow.outcome import note_of
 from connector.flow.owner import is_dead, new_owner
+from connector.flow.recording import WriteBack
 from connector.flow.write import Done
 from connector.log import get
 from connector.model import AccountId
 from connector.queue import stopping
-from connector.store import inbox, leases, outbox
+from connector.store import inbox, leases, outbox, wanted
 from connector.wiring import Wiring, build
 
 SLICE_SECONDS = 30.0
@@ -181,6 +182,41 @@ def deliver(channel_id: str) -> None:
         log.info(
             "job.done", job="deliver", account=account.name, attempts=sum(tally.outcomes.values()),
             outcomes={f"{outcome} {code}".strip(): n for (outcome, code), n in tally.outcomes.items()},
+            seconds=round(time.monotonic() - started, 3), left=left,
+        )  # fmt: skip
+
+
+def write_back(account_id: str) -> None:
+    """Write to a shop or CRM what it should hold."""
+    tools, id_, started = wiring(), AccountId(account_id), time.monotonic()
+    tools.queue.heard("write_back", account_id)
+    found = tools.crm(id_)
+    with tools.store.read() as tx:
+        if found is None or id_ not in wanted.restless(tx):
+            return  # it gathers, holds back, or is being written: the clock rings when it is time
+    account, crm = found
+    drain = WriteBack(tools.store, id_, crm, owner=new_owner(), should_stop=_patience(tools))
+    if not drain.run():
+        return
+    tally = drain.tally
+    tools.queue.heard("write_back", account_id)
+    with tools.store.read() as tx:
+        left = id_ in wanted.restless(tx)
+    if left:
+        tools.queue.ring("write_back", account_id)
+    if tally.suspended:
+        log.error("account.suspended", account=account.name, words=tally.suspended)
+    elif tally.trouble:
+        log.warning("write_back.held", account=account.name, words=tally.trouble)
+    for (outcome, code), count in tally.rows.items():
+        metrics.write_back_rows.add(account.name, outcome, code, by=count)
+    for kind, count in tally.calls.items():
+        metrics.write_back_calls.add(account.name, kind, by=count)
+    if tally.calls:
+        metrics.job_runs.add("write_back")
+        log.info(
+            "job.done", job="write_back", account=account.name, calls=tally.calls,
+            outcomes={f"{outcome} {code}".strip(): n for (outcome, code), n in tally.rows.items()},
             seconds=round(time.monotonic() - started, 3), left=left,
         )  # fmt: skip
 

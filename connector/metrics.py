@@ -34,8 +34,9 @@ Gauges = Callable[[], Mapping[str, Mapping[str, float]]]
 GAUGES: Final[Mapping[str, tuple[str, str]]] = {
     "inbox_requests": ("state", "Stored requests that are not done, by state."),
     "outbox_messages": ("state", "Messages that are not at an end, by state."),
-    "oldest_waiting_seconds": ("kind", "How long the oldest due request or message has been waiting."),
+    "oldest_waiting_seconds": ("kind", "How long the oldest due request, message or write-back has been waiting."),
     "queue_jobs": ("queue", "Jobs in the queue."),
+    "write_backs": ("state", "Fields of shops' and CRMs' records that are to be written, or were refused, by state."),
     "accounts": ("state", "Accounts, active and suspended."),
     "silence_seconds": ("account", "How long an account has pushed nothing, where that is unusual; else 0."),
 }
@@ -123,6 +124,10 @@ event_to_accept_seconds = Timing(
     "From the arrival of an event to the channel taking its message over, planned delays left out.",
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200),
 )
+write_back_rows = Count(
+    "write_back_rows_total", "Fields written back, by what came of it.", "account", "outcome", "code"
+)
+write_back_calls = Count("write_back_calls_total", "Calls to a shop or CRM for writing back.", "account", "kind")
 job_runs = Count("job_runs_total", "Jobs that ran to their end.", "job")
 
 

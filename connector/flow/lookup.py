@@ -8,14 +8,22 @@ from datetime import datetime
 from connector.contract import Crm
 from connector.flow.recorded import LOOK_AGAIN, hold
 from connector.flow.writeback import Want, read, want
-from connector.model import AccountId, ContactId
-from connector.store import Transaction, wanted
+from connector.model import AccountId, ContactId, Key, KeyKind, now
+from connector.store import Transaction, people, wanted
 from connector.store.wanted import LOOK_UP, NO_RECORD, Place, Row
 
 Records = dict[tuple[str, ContactId], str]
 """(object, contact) -> record id."""
 Found = Callable[[Transaction, AccountId, str, str, ContactId], None]
 """Told of each record that was found: account, object, record id, whose it is; to remember it."""
+
+
+def remember(tx: Transaction, account_id: AccountId, object_: str, record_id: str, contact_id: ContactId) -> None:
+    """Let a contact be recognised by a record that was found, unless somebody else is."""
+    key = Key(KeyKind.RECORD, f"{object_}:{record_id}", account_id)
+    people.lock(tx, [key])
+    if key not in people.find(tx, [key]):
+        people.give_keys(tx, {key: people.family(tx, [contact_id]).get(contact_id, contact_id)}, now())
 
 
 def contact_of(row: Row) -> ContactId:

@@ -68,7 +68,7 @@ class WriteBack:
         *,
         owner: str,
         should_stop: Callable[[], bool],
-        found: lookup.Found = lambda tx, account_id, object_, record_id, contact_id: None,
+        found: lookup.Found = lookup.remember,
     ) -> None:
         """``should_stop`` is asked before each call; ``found`` is told of records that were looked up."""
         self._store = store
