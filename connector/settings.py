@@ -62,6 +62,10 @@ class Settings:
         """Return the address to paste at the vendor for the account with this token."""
         return f"{self.public_url}/hooks/{token}"
 
+    def authorize_url(self, name: str, step: str) -> str:
+        """Return the address where an account's authorization begins (``start``) or ends (``callback``)."""
+        return f"{self.public_url}/authorize/{name}/{step}"
+
 
 def _number(value: object, name: str, most: int) -> int:
     text = str(value)

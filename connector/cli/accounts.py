@@ -164,6 +164,32 @@ def check(names: tuple[str, ...], every: bool, as_json: bool) -> None:
 
 @accounts.command()
 @click.argument("name")
+def authorize(name: str) -> None:
+    """Print the address at which the account NAME is allowed in by the vendor's user, in a browser.
+
+    For accounts whose token comes by authorization code. The service must be running, and the vendor must
+    know the printed return address as an allowed one. The address holds the token of the pages: it is for
+    you alone.
+
+    \b
+    Example:
+      connector accounts authorize main-store
+    """
+    from connector.web import page_token
+
+    with_ = tools()
+    account = _load(with_, name)
+    adapter = with_.registry.get(account.adapter)
+    if adapter.authorizer is None:
+        raise ConfigurationError(f"{adapter.title} is not authorized in a browser; its settings are all it needs.")
+    say(f"Return address, to allow at {adapter.title}:")
+    say(f"  {with_.settings.authorize_url(name, 'callback')}")
+    say("Open in a browser, and finish within ten minutes:")
+    say(f"  {with_.settings.authorize_url(name, 'start')}?token={page_token(with_.settings.data)}")
+
+
+@accounts.command()
+@click.argument("name")
 @click.argument("field")
 @click.option("--set", "value", help="The new value; @FILE reads it from a file.")
 @click.option("--drop-old", is_flag=True, help="Stop accepting older values.")

@@ -37,6 +37,6 @@ def many(tx: Transaction, names: Sequence[str]) -> dict[str, tuple[str, datetime
     return {row.name: (row.value, row.at) for row in rows}
 
 
-def delete(tx: Transaction, name: str) -> None:
-    """Forget it."""
-    tx.execute(delete_rows(mark).where(mark.c.name == name))
+def delete(tx: Transaction, name: str) -> bool:
+    """Forget it; tell whether there was something to forget."""
+    return bool(tx.execute(delete_rows(mark).where(mark.c.name == name)).rowcount)

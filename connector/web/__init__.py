@@ -16,6 +16,7 @@ from connector.flow.intake import Intake
 from connector.log import get
 from connector.model import now
 from connector.store import counts, inbox, migrate
+from connector.web.authorize import authorize
 from connector.web.pages import pages
 from connector.web.webhooks import Webhooks, Wsgi
 from connector.wiring import Wiring
@@ -40,6 +41,7 @@ def create_pages(tools: Wiring) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.extensions["connector"] = tools
     app.register_blueprint(pages)
+    app.register_blueprint(authorize)
 
     @app.get("/healthz")
     def healthz() -> Response:

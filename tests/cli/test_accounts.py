@@ -19,10 +19,12 @@ import pytest
 from connector.cli import given
 from connector.cli.accounts import accounts
 from connector.cli.keys import keys
+from connector.contract import Authorizer, Grant
 from connector.flow import accounts as flow
 from connector.model import Secret, now
 from connector.store import accounts as rows
 from connector.wiring import Wiring
+from tests import toys
 from tests.toys import SECRET
 
 Run = Any
@@ -363,3 +365,29 @@ def test_every_command_has_an_example(run: Run) -> None:
     for group in (accounts, keys):
         for name in group.commands:
             assert "Example:\n" in run(group, name, "--help").stdout
+
+
+class _Owner(Authorizer):
+    def begin(self, settings: Any, *, state: str, redirect_url: str) -> str:
+        raise NotImplementedError
+
+    def complete(self, settings: Any, kit: Any, *, params: Any, redirect_url: str) -> Grant:
+        raise NotImplementedError
+
+
+@pytest.mark.usefixtures("_shop")
+def test_the_address_of_an_authorization_is_printed_with_the_one_to_come_back_to(
+    run: Run, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toys, "SHOP", replace(toys.SHOP, authorizer=_Owner()))
+    told = run(accounts, "authorize", "main").stdout
+    token = (wiring.settings.data / "page.token").read_text().strip()
+    assert "  https://connect.example.org/authorize/main/callback\n" in told
+    assert f"  https://connect.example.org/authorize/main/start?token={token}\n" in told
+
+
+@pytest.mark.usefixtures("_line")
+def test_an_account_that_needs_no_browser_says_so(run: Run) -> None:
+    result = run(accounts, "authorize", "line")
+    assert result.exit_code == 2
+    assert "Toy line is not authorized in a browser" in result.output
