@@ -99,7 +99,10 @@ class _Writing:
 
     def _apart(self, rows: list[Row], error: PermanentError) -> list[Told]:
         """Find out whose fault it is that a whole call is refused: by the description, then by halves."""
-        blamed = [self._blame(row, error) for row in rows]
+        column = named_fields([{"message": error.words}])
+        blamed = [Told(error, named) if (named := column & row.values.keys()) else None for row in rows]
+        if not any(blamed):
+            blamed = [self._misfit(row) for row in rows]
         rest = [row for row, told in zip(rows, blamed, strict=True) if told is None]
         if len(rest) == len(rows) == 1:
             return [Told(error)]
@@ -114,10 +117,7 @@ class _Writing:
             again = iter([*self.write(rows[:half]), *self.write(rows[half:])])
         return [told or next(again) for told in blamed]
 
-    def _blame(self, row: Row, error: PermanentError) -> Told | None:
-        named = named_fields([{"message": error.words}]) & row.values.keys()
-        if named:
-            return Told(error, frozenset(named))
+    def _misfit(self, row: Row) -> Told | None:
         try:
             wrong = misfits(by_name(self._client.describe(row.object)), row.values)
         except PermanentError as unknown:  # no such object

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from adapters.salesforce.auth import renew
-from adapters.salesforce.errors import MINUTE, fault, unreadable
+from adapters.salesforce.errors import MINUTE, coded, fault, unreadable
 from adapters.salesforce.ids import is_name
 from connector.contract import Grant, Kit, Settings
 from connector.errors import CredentialsError, PayloadError, PermanentError, Scope, TemporaryError
@@ -90,7 +90,10 @@ class Client:
         if not is_name(name):
             raise PermanentError("This is not the API name of an object.", code="INVALID_TYPE")
         if name not in self._described:
-            told = self.rest("GET", f"sobjects/{name}/describe")
+            try:
+                told = self.rest("GET", f"sobjects/{name}/describe")
+            except PermanentError as error:
+                raise (coded("INVALID_TYPE") if error.code == "NOT_FOUND" else error) from None
             if not isinstance(told, Mapping) or not isinstance(told.get("fields"), list):
                 raise unreadable(200)
             self._described[name] = told

@@ -20,6 +20,7 @@ from connector.errors import (
 )
 
 EXPIRED = [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
+LIMIT = "REQUEST_LIMIT_EXCEEDED"
 QUERY = "SELECT Id FROM Contact"
 
 
@@ -105,9 +106,9 @@ def test_a_success_that_is_no_answer_is_tried_again_later(org: Org, ours: Side, 
     ("status", "body", "kind", "code"),
     [
         (400, [{"message": "unexpected token", "errorCode": "MALFORMED_QUERY"}], PermanentError, "MALFORMED_QUERY"),
-        (400, {"message": "Json Deserialization failed", "errorCode": "INVALID_FIELD"}, PermanentError, "INVALID_FIELD"),
+        (400, {"message": "Json Deserialization", "errorCode": "INVALID_FIELD"}, PermanentError, "INVALID_FIELD"),
         (300, ["/services/data/a", "/services/data/b"], PermanentError, "DUPLICATE_EXTERNAL_ID"),
-        (403, [{"message": "TotalRequests", "errorCode": "REQUEST_LIMIT_EXCEEDED"}], TemporaryError, "REQUEST_LIMIT_EXCEEDED"),
+        (403, [{"message": "x", "errorCode": LIMIT}], TemporaryError, LIMIT),
         (403, [{"message": "no API", "errorCode": "API_DISABLED_FOR_ORG"}], CredentialsError, "API_DISABLED_FOR_ORG"),
         (404, [{"message": "no such", "errorCode": "NOT_FOUND"}], PermanentError, "NOT_FOUND"),
         (404, HTML, TemporaryError, ""),

@@ -91,7 +91,7 @@ def test_the_fields_to_blame_are_read(errors: Json, fields: set[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "fields"),
     [
-        ("UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record or 1 records:--", "UNABLE_TO_LOCK_ROW", []),
+        ("UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--", "UNABLE_TO_LOCK_ROW", []),
         ("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST:bad value for restricted picklist field: x:Labels__c --",
          "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", ["Labels__c"]),
         ("STRING_TOO_LONG:too long: more\nlines:A__c, B__c --", "STRING_TOO_LONG", ["A__c", "B__c"]),
@@ -122,8 +122,14 @@ def test_what_salesforce_says_names_no_person_and_no_token() -> None:
     assert "secret" not in session.words
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
-    st.sampled_from(["errorCode", "statusCode", "message", "fields", "error"]), inner)), st.integers(300, 599))  # fmt: skip
+WORDS = st.sampled_from(["errorCode", "statusCode", "message", "fields", "error"])
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner),
+)
+
+
+@given(BODIES, st.integers(300, 599))
 def test_whatever_comes_becomes_an_error_of_ours(body: Json, status: int) -> None:
     error = fault(status, body)
     assert isinstance(error, RemoteError)
