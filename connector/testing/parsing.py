@@ -85,7 +85,7 @@ class ParsingTests(ABC):
         faults: list[str] = []
         for topic in self.adapter.topics:
             sample = parse_object(encode(topic.sample()))
-            found = ((field.path, fault_of(sample, field)) for field in topic.fields)
+            found = ((field.path, fault_of(sample, field)) for field in topic.fields if "*" not in field.path)
             faults += [f"{topic.name} ({topic.event}): {path} {words}" for path, words in found if words]
         assert not faults, "\n".join(faults)
 
