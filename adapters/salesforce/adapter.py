@@ -19,4 +19,5 @@ ADAPTER = Adapter(
     check=check,
     objects=("Contact", "Lead", "Account", "Opportunity", "Case", "Order", "CampaignMember", "Task", "Event"),
     topics=TOPICS,
+    custom_events="*",  # custom objects, and whatever the setting actions says
 )

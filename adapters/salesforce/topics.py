@@ -1,7 +1,8 @@
 """The standard objects as an editor offers them; custom objects and fields come through all the same.
 
-Fields are listed in ``fields.json`` (path, type, words), ``every`` for what all objects have; samples are in
-``fixtures/samples``.
+Fields are listed in ``fields.json`` (path, type, words), ``every`` for what all objects have. Which standard fields
+there are depends on what an organisation has switched on, so patterns stand for the others: a slip in a common
+name is still found. Samples are in ``fixtures/samples``.
 """
 
 from __future__ import annotations
