@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": "connector.cli.look:explain",
     "replay": "connector.cli.look:replay",
     "stats": "connector.cli.look:stats",
+    "writebacks": "connector.cli.writeback:writebacks",
     "keys": "connector.cli.keys:keys",
     "new-adapter": "connector.cli.new_adapter:new_adapter",
     "sandbox": "connector.sandbox.command:sandbox",

@@ -15,7 +15,7 @@ from connector.flow import silence
 from connector.flow.intake import Intake
 from connector.log import get
 from connector.model import now
-from connector.store import counts, inbox, migrate
+from connector.store import counts, inbox, migrate, write_backs
 from connector.web.authorize import authorize
 from connector.web.pages import pages
 from connector.web.webhooks import Webhooks, Wsgi
@@ -97,6 +97,8 @@ def _gauges(tools: Wiring) -> Mapping[str, Mapping[str, float]]:
         waiting, since = inbox.measure(tx)
         unsent = counts.count_open(tx)
         due_since = counts.oldest_due(tx)
+        unwritten = write_backs.count(tx).values()
+        unwritten_since = write_backs.oldest_due(tx, now())
         silent = dict(silence.seconds(tx, tools.directory.listeners()))
     at = now()
     known = tools.directory.all_()
@@ -108,9 +110,13 @@ def _gauges(tools: Wiring) -> Mapping[str, Mapping[str, float]]:
         "oldest_waiting_seconds": {
             "request": (at - since).total_seconds() if since else 0.0,
             "message": (at - due_since).total_seconds() if due_since else 0.0,
+            "write_back": (at - unwritten_since).total_seconds() if unwritten_since else 0.0,
         },
         "queue_jobs": {
             name: float(count) for name, count in (("waiting", depth), ("failed", failures)) if count is not None
+        },
+        "write_backs": {
+            state: float(sum(numbers.get(state, 0) for numbers in unwritten)) for state in write_backs.OPEN
         },
         "accounts": {"active": float(active), "suspended": float(len(known) - active)},
         "silence_seconds": silent,
