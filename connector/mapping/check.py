@@ -16,7 +16,7 @@ from connector.mapping.nearest import nearest
 from connector.mapping.notification import Mapping
 from connector.mapping.plan import HELD
 from connector.mapping.slots import UnfitError, fit, misfits
-from connector.model import Category, Slot, SlotKind, Template
+from connector.model import Slot, SlotKind, Template
 from connector.model.payload import steps
 
 EVENT_FIELDS = ("type", "label", "occurred_at")
@@ -42,6 +42,7 @@ def check(
     return [
         *_event_faults(mapping, declared, custom_events),
         *_path_faults(mapping, declared),
+        *_button_faults(mapping),
         *_channel_faults(mapping, channels),
         *_template_faults(mapping, templates),
     ]
@@ -150,6 +151,18 @@ def _used(mapping: Mapping) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield place, names
 
 
+def _button_faults(mapping: Mapping) -> Iterator[Fault]:
+    """Refuse rules about buttons that this mapping's messages do not have."""
+    sent = [expression for key, expression in mapping.slots.items() if key.endswith(".payload")]
+    known = [expression.source for expression in sent if expression.is_constant]
+    for place, rule in enumerate(mapping.after):
+        if rule.on == "button" and not sent:
+            yield Fault(f"after.{place}.on", "no slot of this mapping is the payload of a button.")
+        elif rule.payload and len(known) == len(sent) and rule.payload not in known:
+            hint = nearest(rule.payload, known) or f"; there are {', '.join(known)}."
+            yield Fault(f"after.{place}.payload", f"no button of this mapping sends {rule.payload!r}{hint}")
+
+
 def _channel_faults(mapping: Mapping, channels: Sequence[str]) -> Iterator[Fault]:
     named = mapping.template.account
     if not channels:
@@ -190,9 +203,6 @@ def _version_faults(mapping: Mapping, template: Template) -> Iterator[Fault]:
         yield Fault(
             "template.name", f"{template.name!r} in {template.language!r} is {template.status} at the channel{until}."
         )
-    if template.category is Category.MARKETING and not mapping.to.agreement:
-        words = "is missing: the template is marketing; name the fields that hold the buyer's agreement."
-        yield Fault("to.agreement", words)
     yield from misfits(mapping.slots, template)
     for slot in template.slots:
         expression = mapping.slots.get(slot.key)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from connector.contract import Topic
+from connector.contract import Field, Topic
 from connector.mapping import Mapping, check
 from connector.model import Category, Slot, SlotKind, Template
 from tests.mapping.examples import SOURCE, TEMPLATE, TOPICS, mapping
@@ -131,9 +131,9 @@ class TestTemplates:
             "slots.body.4: is missing; the approved template needs it, such as 'today'.",
         ]
 
-    def test_marketing_needs_fields_of_agreement(self) -> None:
+    def test_marketing_may_stand_on_the_ledger_alone(self) -> None:
         marketing = replace(TEMPLATE, category=Category.MARKETING)
-        assert [fault.partition(":")[0] for fault in faults(templates=(marketing,))] == ["to.agreement"]
+        assert faults(templates=(marketing,)) == []
 
     @pytest.mark.parametrize(
         ("kind", "source", "words"),
@@ -159,3 +159,48 @@ class TestTemplates:
         slots = (*TEMPLATE.slots[:1], Slot(key="body.2", kind=SlotKind.CODE), *TEMPLATE.slots[2:])
         template: Template = replace(TEMPLATE, slots=slots)
         assert faults(mapping(body_2='"SAVE25"'), templates=(template,)) == []
+
+
+class TestRules:
+    """Rules about buttons."""
+
+    SOURCE = SOURCE + 'button.1.payload = "stop"\n[[after]]\non = "button"\ncancel_others = true\npayload = "?"\n'
+    TEMPLATE = replace(TEMPLATE, slots=(*TEMPLATE.slots, Slot(key="button.1.payload", kind=SlotKind.PAYLOAD)))
+
+    def test_a_payload_that_a_button_sends_is_sound(self) -> None:
+        assert faults(mapping(self.SOURCE.replace('?"', 'stop"')), templates=(self.TEMPLATE,)) == []
+
+    def test_a_payload_that_no_button_sends_is_told_with_the_nearest(self) -> None:
+        assert faults(mapping(self.SOURCE.replace('?"', 'stopp"')), templates=(self.TEMPLATE,)) == [
+            "after.0.payload: no button of this mapping sends 'stopp'; did you mean 'stop'?"
+        ]
+
+    def test_a_payload_that_is_worked_out_may_be_anything(self) -> None:
+        source = self.SOURCE.replace('?"', 'stop:1"').replace('= "stop"', '= "stop:{{ id }}"')
+        assert faults(mapping(source), templates=(self.TEMPLATE,)) == []
+
+    def test_a_mapping_without_buttons_has_no_answers(self) -> None:
+        of = mapping(SOURCE + '[[after]]\non = "button"\ncancel_others = true\n')
+        assert faults(of) == ["after.0.on: no slot of this mapping is the payload of a button."]
+
+
+class TestCustom:
+    """Objects and fields that the vendor's users make themselves."""
+
+    OPEN = (Topic(name="Case", event="case.saved", title="Case", fields=(Field("Id", "id"), Field("*__c", "text"))),)
+
+    def test_a_field_by_the_pattern_is_known_and_another_is_not(self) -> None:
+        slots = {"body_1": '"{{ Why__c }}"', "body_2": '"{{ Whyc }}"', "body_3": '"x"', "button_0_url": '"y"'}
+        source = SOURCE.replace('phone = ["{{ phone }}"', 'phone = ["{{ Phone__c }}"').split("region")[0]
+        rest = SOURCE[SOURCE.index("[template]") :]
+        source = source.replace(', "{{ shipping_address.phone }}", "{{ customer.phone }}"', "") + rest
+        of = mapping(source, event='"case.saved"', **slots)
+        assert faults(of, topics=self.OPEN) == ["slots.body.2: the event has no field 'Whyc'."]
+
+    def test_an_event_by_the_pattern_is_known_and_a_slip_of_the_pen_is_not(self) -> None:
+        custom = {"topics": self.OPEN, "custom_events": "*.*"}
+        assert faults(mapping(event='"visit__c.saved"'), **custom) == []
+        assert faults(mapping(event='"case.svaed"'), **custom) == [
+            "when.event: shopify has no event 'case.svaed'; did you mean 'case.saved'?"
+        ]
+        assert len(faults(mapping(event='"visit__c.saved"'), topics=self.OPEN)) == 1
