@@ -107,9 +107,7 @@ def deliveries(mix: Mix, sender: Sender, *, seed: int, at: datetime | None = Non
     chance = Random(f"{seed}:deliveries")  # noqa: S311 - repeatable data, no secret
     lanes: list[list[Delivery]] = []
     left = mix.genuine
-    for index, order in enumerate(
-        orders(seed, mix.orders, unusable=mix.unusable, test=mix.test, shop=sender.shop or SHOP, at=at)
-    ):
+    for index, order in enumerate(orders_of(mix, seed, sender.shop, at)):
         topics = mix.topics[: min(left, len(mix.topics))]
         left -= len(topics)
         lanes.append([_genuine(order, topic, sender, (seed, index, place)) for place, topic in enumerate(topics)])
@@ -121,6 +119,11 @@ def deliveries(mix: Mix, sender: Sender, *, seed: int, at: datetime | None = Non
         lane = [_forged(order, topic, sender, FORGERIES[count % len(FORGERIES)], (seed, "forged", count))]
         lanes.insert(chance.randrange(len(lanes) + 1), lane)
     return lanes
+
+
+def orders_of(mix: Mix, seed: int, shop: str, at: datetime) -> Iterator[Order]:
+    """Make the orders that a mix tells of: the same, in the same order, whenever they are asked for."""
+    return orders(seed, mix.orders, unusable=mix.unusable, test=mix.test, shop=shop or SHOP, at=at)
 
 
 def _nobodys(count: int, seed: int, shop: str, at: datetime) -> Iterator[Order]:
@@ -137,11 +140,11 @@ def _nobodys(count: int, seed: int, shop: str, at: datetime) -> Iterator[Order]:
 
 def _genuine(order: Order, topic: str, sender: Sender, about: tuple[object, ...]) -> Delivery:
     body = json.dumps(document(topic, order), ensure_ascii=False, separators=(",", ":")).encode()
-    headers = _headers(topic, sender, sender.signature(body), about)
+    headers = headers_of(topic, sender, sender.signature(body), about)
     return Delivery(kind=Kind.GENUINE, topic=topic, order=order, body=body, headers=headers)
 
 
-def _headers(topic: str, sender: Sender, signature: str, about: tuple[object, ...]) -> dict[str, str]:
+def headers_of(topic: str, sender: Sender, signature: str, about: tuple[object, ...]) -> dict[str, str]:
     """Return Shopify's headers; every second delivery uses the names without X-, which came with 2026."""
     number = int(digits(0, 36, "webhook", *about))
     found = {

@@ -18,6 +18,7 @@ import pytest
 
 from connector.sandbox.salesforce import SandboxOrg
 from connector.sandbox.server import PHONE_NUMBER_ID, SandboxServer
+from connector.sandbox.shopify import SandboxShop
 
 SECRET = "app-secret"
 TOKEN = "graph-token"
@@ -255,3 +256,61 @@ def open_org() -> Iterator[Callable[..., Sales]]:
 @pytest.fixture
 def sales(open_org: Callable[..., Sales]) -> Sales:
     return open_org()
+
+
+class Admin:
+    """Asks a stand-in shop as an app would."""
+
+    def __init__(self, shop: SandboxShop, server: SandboxServer) -> None:
+        self.shop = shop
+        self.server = server
+        self.token = "shpat_sandbox"
+
+    def ask(self, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
+        body = json.dumps(document).encode() if document is not None else None
+        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=5)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+            answer = connection.getresponse()
+            text = answer.read()
+            self.location = answer.getheader("Location", "")
+            return answer.status, json.loads(text) if "json" in answer.getheader("Content-Type", "") and text else text
+        finally:
+            connection.close()
+
+    def login(self, **more: str) -> tuple[int, Any]:
+        given = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+        status, told = self.ask("POST", "/admin/oauth/access_token", given | more)
+        self.token = told.get("access_token", self.token)
+        return status, told
+
+    def post(self, query: str, variables: Any = None, **more: Any) -> tuple[int, Any]:
+        document = {"query": query, "variables": variables or {}} | more
+        return self.ask("POST", "/admin/api/2026-10/graphql.json", document, **{"X-Shopify-Access-Token": self.token})
+
+    def data(self, query: str, variables: Any = None) -> Any:
+        status, told = self.post(query, variables)
+        assert status == 200, told
+        assert "errors" not in told, told
+        return told["data"]
+
+
+@pytest.fixture
+def open_shop() -> Iterator[Callable[..., Admin]]:
+    servers: list[SandboxServer] = []
+
+    def open_one(**knobs: Any) -> Admin:
+        shop = SandboxShop(**knobs)
+        server = SandboxServer(templates=[], tenants=[shop])
+        server.start()
+        servers.append(server)
+        return Admin(shop, server)
+
+    yield open_one
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def admin(open_shop: Callable[..., Admin]) -> Admin:
+    return open_shop()
