@@ -19,9 +19,11 @@ from adapters.salesforce.tests.posting import (
     captured,
     events,
     load,
+    notification,
     post,
     receiver,
     request,
+    soap,
 )
 from adapters.salesforce.topics import sample
 from connector.errors import PayloadError, SignatureError
@@ -111,6 +113,16 @@ def test_whole_numbers_are_whole() -> None:
     found = [event.payload[name] for name in "ABCDE"]
     assert found == [39, Decimal("-1.50"), 10_000_000, "39.0", [2]]
     assert type(found[0]) is int
+
+
+def test_a_moment_is_written_the_same_way_whichever_door_it_came_through() -> None:
+    written = ["2026-11-25T14:30:00.000+0000", "2026-11-25T14:30:00Z", "2026-11-25T14:30:00.000+00:00"]
+    record = {"Id": CONTACT, "Times__c": written, "Other__c": "2026-11-25T14:30:00.000+0100", "Day__c": "2026-11-25"}
+    (event,) = events(post({"object": "Contact", "record": record}))
+    assert event.payload["Times__c"] == ["2026-11-25T14:30:00.000Z"] * 3
+    assert (event.payload["Other__c"], event.payload["Day__c"]) == ("2026-11-25T14:30:00.000+0100", "2026-11-25")
+    (pushed,) = events(soap(notification(Starts__c="2026-11-25T14:30:00Z")))
+    assert pushed.payload["Starts__c"] == "2026-11-25T14:30:00.000Z"
 
 
 def test_what_the_feed_found_has_the_key_of_the_record_s_state() -> None:
