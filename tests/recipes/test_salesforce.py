@@ -127,6 +127,32 @@ def test_a_recipe_fits_the_declared_fields_and_its_template(name: str) -> None:
     assert not faults, "\n".join(map(str, faults))
 
 
+@pytest.mark.parametrize(
+    ("event", "field", "fault"),
+    [
+        ("appointment__c.saved", "Anything__c", ""),
+        ("contact.welcomed", "Anything__c", ""),
+        ("lead.saved", "Loyalty_Level__c", ""),
+        ("lead.saved", "CountryCode", ""),
+        ("lead.saved", "FristName", "FirstName"),
+        ("lead.savd", "FirstName", "lead.saved"),
+    ],
+)
+def test_custom_events_and_fields_pass_and_slips_are_found(event: str, field: str, fault: str) -> None:
+    source = (FOLDER / "lead_welcome.toml").read_text("utf-8")
+    source = source.replace('"lead.saved"', f'"{event}"').replace("FirstName", field).replace('["lead.deleted"]', "[]")
+    mapping = load("salesforce/lead_welcome", source)
+    salesforce = adapter("salesforce")
+    faults = check(
+        mapping,
+        topics=salesforce.topics,
+        templates=templates(),
+        channels=["whatsapp"],
+        custom_events=salesforce.custom_events,
+    )
+    assert (fault in str(faults[0])) if fault else not faults
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_renders_as_expected(name: str) -> None:
     message = send(decide(name))
