@@ -121,7 +121,7 @@ class Client:
             code="INVALID_SESSION_ID",
             status=401,
             advice="Check the app's policies: scope 'Manage user data via APIs (api)', IP restrictions, and that its "
-            "run-as user has API Enabled; then resume the account.",
+            "run-as user has API Enabled; then check the account.",
         )
 
     def _once(self, do: Callable[[Any], T], grant: Grant) -> T:

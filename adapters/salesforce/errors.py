@@ -52,7 +52,7 @@ _FIELD = "Check the contact mapping's field against the object in Salesforce (Se
 _VALUE = "Correct the value table of the contact mapping, or the field in Salesforce."
 _RULE = "A rule in Salesforce refuses the change; let it pass changes by the integration user."
 _GONE = "Nothing to do: the record is gone, or the integration user cannot see it."
-_LOGIN = "Check the app's consumer key and secret, and its run-as user; then resume the account."
+_LOGIN = "Check the app's consumer key and secret, and its run-as user; then check the account."
 
 # fmt: off
 TABLE: Mapping[str, Row] = {

@@ -63,7 +63,7 @@ def test_a_storm_of_401_costs_two_calls_and_one_login(org: Org, ours: Side, body
     assert len(org.calls("GET", "query/")) == 1 + 2
     assert org.logins() == 1 + 1
     assert ours.tokens.grant is None
-    assert "resume the account" in caught.value.advice
+    assert "check the account" in caught.value.advice
 
 
 def test_a_token_that_is_refused_at_once_is_not_asked_for_again(org: Org, ours: Side) -> None:
