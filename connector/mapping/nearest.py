@@ -8,5 +8,7 @@ from difflib import get_close_matches
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the nearest known word, or ``""`` where none is near."""
-    found = get_close_matches(word[:200], list(known), n=1, cutoff=0.6)
+    words = list(known)
+    same = [each for each in words if each.casefold() == word.casefold()]
+    found = same or get_close_matches(word[:200], words, n=1, cutoff=0.6)
     return f"; did you mean {found[0]!r}?" if found else ""

@@ -96,8 +96,8 @@ def _without_marks(text: str) -> Iterator[str]:
 
 def _strip(words: str) -> str:
     start, end = 0, len(words)
-    while start < end and _is_around(words[start]):
-        start += 1
+    while start < end and (_is_around(words[start]) or unicodedata.category(words[start])[0] == "M"):
+        start += 1  # a mark on what has gone is nothing by itself
     while end > start and _is_around(words[end - 1]):
         end -= 1
     return words[start:end]
