@@ -121,9 +121,8 @@ def _instance(url: str, http: Http) -> str:
         parts, host = urlsplit(""), ""
     trusted = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     if not trusted or parts.netloc.lower() not in http.hosts:
-        known = f"at {tidy(host)}" if host else "nowhere"
         raise CredentialsError(
-            f"The token's answer says that the API is {known}, which is not this account's host.",
+            f"The token's answer names {tidy(host) or 'no host'} for the API, which is not this account's host.",
             advice="Set my_domain to the organisation's present My Domain (Setup > My Domain).",
         )
     return f"{parts.scheme}://{parts.netloc.lower()}"
