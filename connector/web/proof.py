@@ -39,9 +39,17 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["moment"] = _moment
+    environment.filters |= {"moment": _moment, "day": _day, "clock": _clock}
     return environment.get_template("proof.html")
 
 
-def _moment(at: datetime | None) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} +00:00" if at else ""
+def _moment(at: datetime) -> str:
+    return f"{_day(at)} {_clock(at)}"
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%H:%M:%S} +00:00"

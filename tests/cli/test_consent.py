@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 
 from connector.cli.consent import consent
-from connector.flow.people import People
 from connector.model import ContactId
 from connector.store import Transaction
 from connector.wiring import Wiring
@@ -32,9 +30,7 @@ def shared(wiring: Wiring, monkeypatch: pytest.MonkeyPatch) -> list[set[ContactI
     def spread(_tx: Transaction, ids: Collection[ContactId], _at: datetime) -> None:
         told.append(set(ids))
 
-    people = People(lambda text: hashlib.sha256(text.encode()).hexdigest())
-    monkeypatch.setattr(wiring, "people", people, raising=False)
-    monkeypatch.setattr(wiring, "spread", spread, raising=False)
+    monkeypatch.setattr(wiring, "spread", spread)
     return told
 
 
@@ -150,6 +146,7 @@ def test_the_proof_is_one_page_that_runs_nothing_and_loads_nothing(run: Run, tmp
     out = tmp_path / "proof.html"
     assert "✓ The proof is in" in run(consent, "proof", JANE, "--out", str(out), "--actor", "Ada").stdout
     page = Page(out.read_text(encoding="utf-8"))
+    assert "Content-Security-Policy" in out.read_text(encoding="utf-8")
     assert not {"script", "link", "img", "iframe", "form", "a"} & set(page.tags)
     assert not {name for name in page.attributes if name.startswith("on") or name in ("src", "href")}
     assert page.text.count(evil) >= 3
