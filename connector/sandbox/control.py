@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,8 +12,9 @@ from connector.sandbox.behaviour import Behaviour
 from connector.sandbox.courier import Courier
 from connector.sandbox.graph import Graph, read_json
 from connector.sandbox.ledger import Ledger
-from connector.sandbox.receipts import inbound_body, user_id_of
+from connector.sandbox.receipts import user_id_of
 from connector.sandbox.refusal import GraphError
+from connector.sandbox.talk import Talk
 from connector.sandbox.transport import Answer, Call, as_json
 
 Json = dict[str, Any]
@@ -32,14 +30,14 @@ class Control:
         graph: Graph,
         courier: Courier,
         ledger: Ledger,
+        talk: Talk,
     ) -> None:
         self._behaviour = behaviour
         self._configure = configure
         self._graph = graph
         self._courier = courier
         self._ledger = ledger
-        self._run = os.urandom(4).hex()
-        self._turn = itertools.count(1)
+        self._talk = talk
 
     def answer(self, call: Call) -> Answer:
         """Answer a request; ``call.path`` begins after ``_sandbox``."""
@@ -49,6 +47,8 @@ class Control:
                     return as_json(self.stats())
                 case "GET", ["messages"]:
                     return as_json({"messages": self._ledger.last(_limit(call.query))})
+                case "GET", ["said"]:
+                    return as_json({"said": self._talk.shown()})
                 case "GET", ["config"]:
                     return as_json(self._behaviour().shown())
                 case "GET", ["media", media_id] if (media := self._graph.media.get(media_id)) is not None:
@@ -68,7 +68,7 @@ class Control:
             return _wrong(400, str(fault))
         except OSError:
             return _wrong(502, "The webhook did not answer.")
-        return _wrong(404, "There are stats, messages, config, reset, inbound and template.")
+        return _wrong(404, "There are stats, messages, said, config, reset, inbound and template.")
 
     def stats(self) -> Json:
         """Return all counts."""
@@ -84,37 +84,46 @@ class Control:
         return self._ledger.stats() | {"receipts": receipts}
 
     def reset(self) -> None:
-        """Forget messages, counts and pending receipts; templates and settings stay."""
+        """Forget messages, counts, windows and what is pending; templates and settings stay."""
         self._courier.forget()
         self._ledger.reset()
+        self._talk.forget()
+
+    def speak(self, document: Json) -> None:
+        """Do what ``POST /_sandbox/inbound`` does. Raises ConfigurationError."""
+        try:
+            self._inbound(document)
+        except GraphError as refusal:
+            raise ConfigurationError(refusal.details) from None
+        except OSError:
+            raise ConfigurationError("The webhook did not answer.") from None
 
     def _inbound(self, document: Json) -> Json:
-        """Post one inbound message: ``from`` with ``text``, or with ``button`` and ``payload``."""
+        """Let a person write (``text``), tap (``button``), set a ``preference`` or change to a ``new_number``."""
         number = next(iter(self._graph.numbers.values()))
-        wa_id = re.sub(r"\D", "", str(document.get("from", "")))
-        if not 7 <= len(wa_id) <= 15:
-            raise GraphError(100, "from must be a phone number such as +16505551234")
-        message: Json = {
-            "from": wa_id,
-            "from_user_id": user_id_of(wa_id),
-            "id": f"wamid.HBgI{self._run}{next(self._turn):08x}",
-            "timestamp": str(int(time.time())),
-        }
+        wa_id = _wa_id(document, "from")
+        if isinstance(document.get("preference"), str):
+            return self._talk.prefer(number, wa_id, document["preference"])
         if isinstance(document.get("text"), str):
-            message |= {"type": "text", "text": {"body": document["text"]}}
+            content: Json = {"type": "text", "text": {"body": document["text"]}}
         elif isinstance(document.get("button"), str):
             payload = document.get("payload", document["button"])
-            message |= {"type": "button", "button": {"text": document["button"], "payload": payload}}
+            content = {"type": "button", "button": {"text": document["button"], "payload": payload}}
+        elif "new_number" in document:
+            told = {
+                "body": "User changed number",
+                "type": "user_changed_number",
+                "wa_id": _wa_id(document, "new_number"),
+            }
+            content = {"type": "system", "system": told | {"user_id": user_id_of(told["wa_id"])}}
         else:
-            raise GraphError(100, "give text, or button (its label) and payload")
+            raise GraphError(100, "give text, button (its label) with payload, preference or new_number")
         if isinstance(document.get("in_reply_to"), str):
-            message["context"] = {"from": number.display, "id": document["in_reply_to"]}
-        if not self._behaviour().webhook_url:
-            raise ConfigurationError("No webhook URL is set; POST it to /_sandbox/config first.")
-        name = str(document.get("name", f"Customer {wa_id[-4:]}"))
-        contact = {"profile": {"name": name}, "wa_id": wa_id, "user_id": user_id_of(wa_id)}
-        status = self._courier.post(None, inbound_body(number, message, contact))
-        return {"id": message["id"], "status": status}
+            content["context"] = {"from": number.display, "id": document["in_reply_to"]}
+        at = document.get("at")
+        if at is not None and (isinstance(at, bool) or not isinstance(at, int | float)):
+            raise GraphError(100, "at must be Unix seconds")
+        return self._talk.speak(number, wa_id, content, name=str(document.get("name", "")), at=at)
 
     def _template(self, document: Json) -> Json:
         """Change a template's status, category or components, and tell the webhook."""
@@ -127,6 +136,13 @@ class Control:
             raise GraphError(100, "give status, category or components")
         name, language = str(document.get("name", "")), str(document.get("language", ""))
         return self._graph.change_template(name, language, **changes)
+
+
+def _wa_id(document: Json, name: str) -> str:
+    digits = re.sub(r"\D", "", str(document.get(name, "")))
+    if not 7 <= len(digits) <= 15:
+        raise GraphError(100, f"{name} must be a phone number such as +16505551234")
+    return digits
 
 
 def _limit(query: Mapping[str, str]) -> int:

@@ -78,14 +78,22 @@ class Courier:
         """Deliver each update when its moment (of ``time.monotonic``) has come."""
         with self._lock:
             self._count.planned += len(updates)
-        lane = self._lanes[zlib.crc32(recipient.encode()) % len(self._lanes)]
-        lane.put([(due, _Parcel((update,))) for due, update in updates])
+        self._lane_of(recipient).put([(due, _Parcel((update,))) for due, update in updates])
 
     def say(self, body: bytes) -> None:
         """Deliver a whole webhook as soon as may be: news about templates."""
         with self._lock:
             self._count.planned += 1
         self._lanes[0].put([(time.monotonic(), _Parcel((), body))])
+
+    def deliver(self, recipient: str, due: float, body: bytes) -> None:
+        """Deliver a whole webhook about one person when its moment (of ``time.monotonic``) has come."""
+        with self._lock:
+            self._count.planned += 1
+        self._lane_of(recipient).put([(due, _Parcel((), body))])
+
+    def _lane_of(self, recipient: str) -> _Lane:
+        return self._lanes[zlib.crc32(recipient.encode()) % len(self._lanes)]
 
     def forget(self) -> None:
         """Drop what is pending, and start counting anew."""

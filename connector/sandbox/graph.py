@@ -2,7 +2,7 @@
 
 Paths after Meta's Cloud API as of v26.0; any ``/v<major>.<minor>`` is answered. Stricter than Meta in two
 points, on purpose: both ``to`` and ``recipient`` at once are refused (Meta lets ``to`` win), and so is
-every message type but templates.
+every message type but templates and, within 24 hours of the person's own message, plain text.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from connector.sandbox.ledger import Ledger
 from connector.sandbox.media import MediaShelf
 from connector.sandbox.receipts import Accepted, Number, is_early, news_body, plan, update, user_id_of
 from connector.sandbox.refusal import GraphError
+from connector.sandbox.talk import Talk
 from connector.sandbox.templates import Catalogue
 from connector.sandbox.transport import Answer as Answer
 from connector.sandbox.transport import Call as Call
@@ -37,11 +38,13 @@ _VERSION = re.compile(r"v\d{1,2}\.\d")
 _PHONE = re.compile(r"\+?[0-9 ()\-.]{5,30}")
 _USER = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 _CALLBACK_LIMIT = 512
+_TEXT_LIMIT = 4096
+_ABSENT = 131026
 _COUNTRY_OF_BUSINESS = "1"
 _SCOPES = ["whatsapp_business_management", "whatsapp_business_messaging"]
 _SEND_KEYS = frozenset(
     ("messaging_product", "recipient_type", "to", "recipient", "type", "template", "biz_opaque_callback_data",
-     "messaging_account_id")
+     "messaging_account_id", "text", "context")
 )  # fmt: skip
 
 
@@ -56,6 +59,10 @@ def read_json(call: Call) -> Json:
     return document
 
 
+_SERVICE: Json = {"name": "", "language": "", "category": "SERVICE"}
+"""Stands for the template of a message that has none."""
+
+
 class Graph:
     """One business account with its numbers, templates and media."""
 
@@ -65,6 +72,7 @@ class Graph:
         catalogue: Catalogue,
         courier: Courier,
         ledger: Ledger,
+        talk: Talk,
         *,
         waba_id: str,
         phone_number_ids: Sequence[str],
@@ -73,8 +81,11 @@ class Graph:
         self._behaviour = behaviour
         self._courier = courier
         self._ledger = ledger
+        self._talk = talk
         self._base_url = base_url
         self.catalogue = catalogue
+        self.subscribed = True
+        """The app is subscribed to the account's webhooks."""
         self.media = MediaShelf()
         self.waba_id = waba_id
         self.numbers = {
@@ -109,8 +120,8 @@ class Graph:
                 return self._create(read_json(call))
             case "GET", [self.waba_id, "phone_numbers"]:
                 return as_json({"data": [self._number(one) for one in self.numbers.values()]})
-            case ("GET" | "POST") as method, [self.waba_id, "subscribed_apps"]:
-                return as_json({"success": True} if method == "POST" else {"data": self._subscribed()})
+            case ("GET" | "POST" | "DELETE") as method, [self.waba_id, "subscribed_apps"]:
+                return self._apps(method)
             case "GET", ["debug_token"]:
                 return as_json({"data": {"is_valid": True, "type": "SYSTEM_USER", "app_id": "1", "scopes": _SCOPES}})
             case "GET", [object_id]:
@@ -130,23 +141,28 @@ class Graph:
         key = document.get("biz_opaque_callback_data", "")
         if not isinstance(key, str) or len(key) > _CALLBACK_LIMIT:
             raise GraphError(100, f"biz_opaque_callback_data takes a text of at most {_CALLBACK_LIMIT} characters")
-        template, body = self._checked(document)
+        template, body = _SERVICE, _text(document) if document["type"] == "text" else ""
+        if document["type"] == "template":
+            template, body = self._checked(document)
         behaviour = self._behaviour()
         nth = self._ledger.tried(wa_id or recipient)
         trouble = trouble_of(wa_id) if wa_id else NONE
         self._stumble(behaviour, trouble, (wa_id or recipient, nth), key)
+        user_id = user_id_of(wa_id) if wa_id else recipient
+        self._gate(template["category"], wa_id, user_id)
         delay = behaviour.latency_ms / 1000 + trouble.delay
         if trouble.silent:
             self._ledger.refused("503")
             return Answer(status=503, delay=delay)
         message = Accepted(
             wamid="wamid.HBgL" + base64.b64encode(self._run + next(self._turn).to_bytes(9, "big")).decode(),
-            number=number, to=recipient, wa_id=wa_id, user_id=user_id_of(wa_id) if wa_id else recipient, key=key,
+            number=number, to=recipient, wa_id=wa_id, user_id=user_id, key=key,
             template=template["name"], language=template["language"], category=template["category"], body=body,
-            accepted_at=time.time(), fails=trouble.fails, nth=nth,
+            accepted_at=time.time(), nth=nth,
+            fails=trouble.fails or (_ABSENT if wa_id and self._talk.mood(wa_id) == "absent" else 0),
         )  # fmt: skip
         self._ledger.accepted(message, document)
-        after = None if trouble.mute else self._promise(message, behaviour)
+        after = None if trouble.mute else self._promise(message, behaviour, template, document)
         contact = {"input": recipient} | ({"wa_id": wa_id} if wa_id else {"user_id": recipient})
         document = {
             "messaging_product": "whatsapp",
@@ -174,9 +190,22 @@ class Graph:
         if behaviour.error_rate and draw(behaviour.seed, "error", *about) < behaviour.error_rate:
             raise GraphError(131000, "Something went wrong, because of error_rate.")
 
-    def _promise(self, message: Accepted, behaviour: Behaviour) -> threading.Event | None:
-        """Plan the receipts; return what the answer has to wait for."""
-        if not behaviour.receipts or not behaviour.webhook_url:
+    def _gate(self, category: str, wa_id: str, user_id: str) -> None:
+        """Raise where this person may not be written to like this."""
+        if category == "MARKETING" and wa_id and self._talk.refuses_marketing(wa_id):
+            raise GraphError(131050, "This person has stopped marketing messages.")
+        if category == _SERVICE["category"] and not self._talk.is_open(user_id):
+            raise GraphError(131047, "More than 24 hours have passed since this person last wrote.")
+
+    def _promise(
+        self, message: Accepted, behaviour: Behaviour, template: Json, document: Json
+    ) -> threading.Event | None:
+        """Plan the receipts, and what the person does then; return what the answer has to wait for."""
+        if not behaviour.webhook_url or not self.subscribed:
+            return None
+        planned = plan(message, behaviour) if behaviour.receipts else []
+        self._talk.react(message, template, document, max((moment for moment, _ in planned), default=0.0))
+        if not planned:
             return None
         first = threading.Event() if is_early(message, behaviour) else None
         start = time.monotonic()
@@ -184,7 +213,7 @@ class Graph:
             message.recipient,
             [
                 (start + moment, update(message, word, behaviour.receipt_ms, first if not place else None))
-                for place, (moment, word) in enumerate(plan(message, behaviour))
+                for place, (moment, word) in enumerate(planned)
             ],
         )
         return first
@@ -244,10 +273,12 @@ class Graph:
             "whatsapp_business_manager_messaging_limit": "TIER_2K",
         }
 
-    def _subscribed(self) -> list[Json]:
-        if not self._behaviour().webhook_url:
-            return []
-        return [{"whatsapp_business_api_data": {"id": "1", "name": "Sandbox", "link": "https://app.example/"}}]
+    def _apps(self, method: str) -> Answer:
+        if method != "GET":
+            self.subscribed = method == "POST"
+            return as_json({"success": True})
+        app = {"whatsapp_business_api_data": {"id": "1", "name": "Sandbox", "link": "https://app.example/"}}
+        return as_json({"data": [app] if self.subscribed and self._behaviour().webhook_url else []})
 
     def _trace(self) -> str:
         return f"A{next(self._turn):x}"
@@ -261,8 +292,8 @@ def _recipient(document: Json) -> tuple[str, str]:
         raise GraphError(100, "messaging_product must be 'whatsapp'")
     if document.get("recipient_type", "individual") != "individual":
         raise GraphError(100, "recipient_type must be 'individual'")
-    if document.get("type") != "template":
-        raise GraphError(131051, "the stand-in takes messages of type template only")
+    if document.get("type") not in ("template", "text"):
+        raise GraphError(131051, "the stand-in takes messages of type template or text only")
     to, user = document.get("to"), document.get("recipient")
     if (to is None) == (user is None):
         raise GraphError(131008 if to is None else 100, "give either to (a phone number) or recipient (a user id)")
@@ -278,6 +309,20 @@ def _recipient(document: Json) -> tuple[str, str]:
     if not 7 <= len(number) <= 15:
         raise GraphError(131009, "to must be a phone number of 7 to 15 digits with its country code")
     return to, number
+
+
+def _text(document: Json) -> str:
+    """Return the words of a plain text. Raises GraphError."""
+    told = document.get("text")
+    words = told.get("body") if isinstance(told, dict) else None
+    if not isinstance(words, str) or not words.strip():
+        raise GraphError(131008, "text.body is required")
+    if len(words) > _TEXT_LIMIT:
+        raise GraphError(100, f"text.body takes at most {_TEXT_LIMIT} characters")
+    context = document.get("context", {"message_id": "x"})
+    if not isinstance(context, dict) or not isinstance(context.get("message_id"), str):
+        raise GraphError(100, "context takes a message_id")
+    return words
 
 
 def _chosen(document: Json, query: Mapping[str, str]) -> Json:

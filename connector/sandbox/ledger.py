@@ -52,7 +52,7 @@ class Ledger:
         """Count a message, and keep it among the last ones."""
         with self._lock:
             self._accepted += 1
-            self._templates[message.template] += 1
+            self._templates[message.template or "(text)"] += 1
             if message.key:
                 self._keys[message.key] += 1
             else:

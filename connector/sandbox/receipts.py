@@ -162,15 +162,31 @@ def statuses_body(updates: Sequence[Update]) -> bytes:
     return envelope([{"id": waba_id, "changes": changes} for waba_id, changes in entries.items()])
 
 
-def inbound_body(number: Number, message: Json, contact: Json) -> bytes:
-    """Return the webhook of one inbound message."""
+def inbound_body(number: Number, message: Json, contact: Json | None) -> bytes:
+    """Return the webhook of one inbound message; what the system tells comes without a contact."""
     value = {
         "messaging_product": "whatsapp",
         "metadata": number.metadata,
-        "contacts": [contact],
+        **({"contacts": [contact]} if contact else {}),
         "messages": [message],
     }
     return envelope([{"id": number.waba_id, "changes": [{"value": value, "field": "messages"}]}])
+
+
+def preference_body(number: Number, wa_id: str, value: str, at: float) -> bytes:
+    """Return the webhook of a person's marketing preference: ``stop``, ``resume`` or ``signup``."""
+    about = {"wa_id": wa_id, "user_id": user_id_of(wa_id)}
+    told: Json = about | {
+        "detail": f"User requested to {value} marketing messages", "category": "marketing_messages", "value": value,
+        "timestamp": int(at),
+    }  # fmt: skip
+    if value == "signup":
+        told["signup_id"] = "1"
+    value_of: Json = {
+        "messaging_product": "whatsapp", "metadata": number.metadata,
+        "contacts": [about | {"profile": {"name": f"Customer {wa_id[-4:]}"}}], "user_preferences": [told],
+    }  # fmt: skip
+    return envelope([{"id": number.waba_id, "changes": [{"value": value_of, "field": "user_preferences"}]}])
 
 
 def news_body(waba_id: str, name: str, value: Json) -> bytes:

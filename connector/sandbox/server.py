@@ -19,6 +19,7 @@ from connector.sandbox.graph import Graph
 from connector.sandbox.ledger import Ledger
 from connector.sandbox.line import Line
 from connector.sandbox.loopback import loopback_host, loopback_url
+from connector.sandbox.talk import Said, Talk
 from connector.sandbox.templates import Catalogue, read_templates
 from connector.sandbox.transport import BODY_CAP as BODY_CAP
 from connector.sandbox.transport import Answer, Call, listen
@@ -84,17 +85,15 @@ class SandboxServer:
         """What an account's ``api_url`` is set to."""
         self._ledger = Ledger()
         self._courier = Courier(lambda: self._behaviour)
+        self._talk = Talk(lambda: self._behaviour, self._courier)
         self._graph = Graph(
-            lambda: self._behaviour, catalogue, self._courier, self._ledger,
+            lambda: self._behaviour, catalogue, self._courier, self._ledger, self._talk,
             waba_id=waba_id, phone_number_ids=phone_number_ids, base_url=self.url,
         )  # fmt: skip
         self._control = Control(
-            lambda: self._behaviour,
-            lambda changes: self.configure(**changes),
-            self._graph,
-            self._courier,
-            self._ledger,
-        )
+            lambda: self._behaviour, lambda changes: self.configure(**changes), self._graph, self._courier,
+            self._ledger, self._talk,
+        )  # fmt: skip
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="sandbox", daemon=True)
 
     def __enter__(self) -> Self:
@@ -142,6 +141,20 @@ class SandboxServer:
     def messages(self, limit: int = 20) -> list[dict[str, Any]]:
         """Return the newest messages, newest first, as ``GET /_sandbox/messages`` does."""
         return self._ledger.last(limit)
+
+    def said(self) -> list[Said]:
+        """Return what people did of their own accord, in the order of the messages that made them."""
+        return self._talk.said()
+
+    def mood(self, number: str) -> str:
+        """Return what the person with this number is like: one of ``behaviour.MOODS``, or empty."""
+        return self._talk.mood("".join(one for one in number if one.isdigit()))
+
+    def speak(self, number: str, *, text: str = "", button: str = "", payload: str = "", preference: str = "") -> None:
+        """Let a person write, tap, or set a preference now. Raises ConfigurationError."""
+        told = {"from": number, "text": text, "button": button, "preference": preference}
+        given = {name: value for name, value in told.items() if value}
+        self._control.speak(given | ({"payload": payload} if payload else {}))
 
     def reset(self) -> None:
         """Forget messages, counts and pending receipts."""
