@@ -18,16 +18,11 @@ _NAME = AccountId("pepper")
 def digester(store: Store, vault: Vault) -> Callable[[str], str]:
     """Return a function that hashes a number or user id under a secret of this installation.
 
-    Phone numbers are few enough to be guessed from a plain hash. The secret is made when it is first needed.
+    Phone numbers are few enough to be guessed from a plain hash. The secret is made now where there is none
+    yet, and not with the first number: that comes inside a transaction, and SQLite has one writer.
     """
-    known: list[bytes] = []
-
-    def digest(value: str) -> str:
-        if not known:
-            known.append(_pepper(store, vault))
-        return hmac.new(known[0], value.encode(), hashlib.sha256).hexdigest()
-
-    return digest
+    pepper = _pepper(store, vault)
+    return lambda value: hmac.new(pepper, value.encode(), hashlib.sha256).hexdigest()
 
 
 def _pepper(store: Store, vault: Vault) -> bytes:
