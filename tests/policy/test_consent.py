@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from connector.model import (
     Source,
     Standing,
 )
-from connector.policy.consent import CONTROLS, RECORDS, SKEW, allow, describe, plain, stand
+from connector.policy.consent import CONTROLS, RECORDS, RULES, SKEW, allow, describe, plain, stand
+
+ROOT = Path(__file__).parents[2]
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 GRANTED, PENDING, REVOKED, UNKNOWN = (
@@ -245,3 +248,8 @@ def test_blocked_and_unreachable_people_get_nothing(purpose: Purpose) -> None:
         whom = Person(contact=contact, standings={Purpose(name): each for name, each in everything.items()})
         assert reason(purpose, whom, agreed_by="accepts") is expected
         assert "23456789" not in allow(purpose, "", "", whom)[1]
+
+
+def test_the_page_for_lawyers_states_the_rules_in_the_same_words() -> None:
+    page = (ROOT / "docs" / "consent.md").read_text(encoding="utf-8")
+    assert [rule for rule in RULES if rule not in page] == []
