@@ -154,8 +154,7 @@ def import_(file: Path, skip_faulty: bool, as_json: bool, **given: str) -> None:
       connector consent import optins.csv --purpose marketing --place "newsletter form"
     """
     with_ = tools()
-    with with_.store.read() as tx:
-        notary = _notary(with_, tx)
+    notary = _notary(with_)
     defaults = optins.Defaults(
         actor=_actor(given["actor"]),
         name=plain(file.name),
@@ -242,8 +241,7 @@ def _enter(
     who: str, state: ConsentState, purposes: Sequence[str], *, at: datetime | None, account: str, **given: str
 ) -> list[Admitted]:
     with_ = tools()
-    with with_.store.read() as tx:
-        notary = _notary(with_, tx)
+    notary = _notary(with_)
     given["actor"] = _actor(given["actor"])
     said = [
         Statement(
@@ -280,8 +278,10 @@ def _names(tx: Transaction) -> dict[str, AccountId]:
     return {row.name: row.id for row in accounts.all_(tx)}
 
 
-def _notary(with_: Wiring, tx: Transaction) -> Notary:
-    return Notary(with_.store, with_.people, _names(tx), with_.spread)
+def _notary(with_: Wiring) -> Notary:
+    with with_.store.read() as tx:
+        names = _names(tx)
+    return Notary(with_.store, with_.people, names, with_.spread)
 
 
 def _proof(tx: Transaction, who: str, account: str, *, by: str) -> Proof:
