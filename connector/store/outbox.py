@@ -141,45 +141,45 @@ def add(tx: Transaction, messages: Sequence[NewMessage], at: datetime) -> set[Me
     """Store messages that wait to be sent; return the ids of those whose business key was free."""
     if not messages:
         return set()
-    rows = [
-        {
-            "id": item.id,
-            "event_id": item.event_id,
-            "mapping": item.mapping,
-            "version": item.version,
-            "source_id": item.source_id,
-            "channel_id": item.send.channel,
-            "dedupe_key": item.dedupe_key,
-            "subject": item.subject,
-            "label": item.label,
-            "recipient": item.send.recipient,
-            "recipient_id": "",
-            "template": item.send.template,
-            "language": item.send.language,
-            "category": item.send.category.value,
-            "slots": dict(item.send.slots),
-            "state": State.WAITING,
-            "reason": "",
-            "words": "",
-            "code": "",
-            "occurred_at": item.occurred_at,
-            "not_before": item.send.not_before,
-            "expires_at": item.send.expires_at,
-            "cancel_when": list(item.send.cancel_when),
-            "resend_in_doubt": item.send.resend_in_doubt,
-            "tries": 0,
-            "contact_id": item.contact_id,
-            "gates": _gates(item.send),
-            "in_reply_to": item.in_reply_to,
-            "created_at": at,
-        }
-        for item in messages
-    ]
-    ids = {item.id for item in messages}
+    ids, rows = {item.id for item in messages}, [_new_row(item, at) for item in messages]
     if tx.execute(insert_new(tx, message), rows).rowcount == len(rows):
         return ids
     present = select(message.c.id).where(message.c.id.in_(list(ids)))
     return {MessageId(number) for number in tx.execute(present).scalars()}
+
+
+def _new_row(item: NewMessage, at: datetime) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "event_id": item.event_id,
+        "mapping": item.mapping,
+        "version": item.version,
+        "source_id": item.source_id,
+        "channel_id": item.send.channel,
+        "dedupe_key": item.dedupe_key,
+        "subject": item.subject,
+        "label": item.label,
+        "recipient": item.send.recipient,
+        "recipient_id": "",
+        "template": item.send.template,
+        "language": item.send.language,
+        "category": item.send.category.value,
+        "slots": dict(item.send.slots),
+        "state": State.WAITING,
+        "reason": "",
+        "words": "",
+        "code": "",
+        "occurred_at": item.occurred_at,
+        "not_before": item.send.not_before,
+        "expires_at": item.send.expires_at,
+        "cancel_when": list(item.send.cancel_when),
+        "resend_in_doubt": item.send.resend_in_doubt,
+        "tries": 0,
+        "contact_id": item.contact_id,
+        "gates": _gates(item.send),
+        "in_reply_to": item.in_reply_to,
+        "created_at": at,
+    }
 
 
 def _gates(send: Send) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from connector.store.schema import Moment, metadata
+from connector.store.columns import Moment
+from connector.store.schema import metadata
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
