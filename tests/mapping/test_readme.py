@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from connector.mapping.contact import CONSENT, LABELS, PLAIN
 from connector.mapping.filters import FILTERS
 from connector.mapping.formats import choose_locale
+from connector.mapping.kinds import KINDS, read
 from connector.mapping.liquid import compile_expression
+from connector.mapping.people_form import NAME
+from connector.mapping.rules_form import RuleForm
 from connector.model import Payload, parse_object
 
 README = (Path(__file__).parents[2] / "mappings" / "README.md").read_text("utf-8")
@@ -48,3 +52,16 @@ def test_a_language_prints_what_the_table_says(language: str, example: str, resu
 def test_every_filter_is_in_the_table() -> None:
     named = set(re.findall(r"[a-z_]+", " ".join(" ".join(re.findall(r"`([^`]+)`", row[0])) for row in FILTER_ROWS)))
     assert set(FILTERS) <= named, json.dumps(sorted(set(FILTERS) - named))
+
+
+FILES = re.findall(r"```toml\n(.+?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "source"), list(zip(("a/notification", "a/contact", NAME), FILES, strict=True)))
+def test_a_file_that_is_shown_can_be_read(name: str, source: str) -> None:
+    assert read(name, source)
+
+
+def test_every_kind_rule_and_contact_field_is_named() -> None:
+    words = set(re.findall(r"`([a-z_.]+)`", README))
+    assert set(KINDS) | set(RuleForm().fields) | {*PLAIN, *LABELS, *CONSENT} <= words
