@@ -475,10 +475,12 @@ def test_waits_between_tries_grow_as_the_channel_asks() -> None:
 
 def _row(tries: int, at: datetime) -> outbox.Row:
     return outbox.Row(
-        id=MessageId("m"), channel_id=NUMBER, source_id=SHOP, event_id=EventId("e"), mapping="m", version=1, subject="s", label="#1", contact_id=None, gates={},
+        id=MessageId("m"), channel_id=NUMBER, source_id=SHOP, event_id=EventId("e"), mapping="m",
+        version=1, subject="s", label="#1", contact_id=None, gates={},
         template="t", language="en",
         category="utility", recipient="", slots={}, state=State.SENDING, reason="", words="", code="", tries=tries,
-        remote_id=None, in_reply_to=None, recipient_id="", cancel_when=[], resend_in_doubt=True, created_at=at, occurred_at=at,
+        remote_id=None, in_reply_to=None, recipient_id="", cancel_when=[], resend_in_doubt=True,
+        created_at=at, occurred_at=at,
         not_before=at, expires_at=None, lease_owner="me", lease_until=at, accepted_at=None, sent_at=None,
         delivered_at=None, read_at=None, ended_at=None,
     )  # fmt: skip

@@ -192,10 +192,12 @@ def test_the_end_of_an_earlier_attempt_says_nothing_about_the_present_one(store:
 
 def _bare() -> outbox.Row:
     return outbox.Row(
-        id=MessageId("m1"), channel_id=NUMBER, source_id=SHOP, event_id=EventId("e"), mapping="m", version=1, subject="s", label="#1", contact_id=None, gates={},
+        id=MessageId("m1"), channel_id=NUMBER, source_id=SHOP, event_id=EventId("e"), mapping="m",
+        version=1, subject="s", label="#1", contact_id=None, gates={},
         template="t", language="en",
         category="utility", recipient="", slots={}, state=State.SENDING, reason="", words="", code="", tries=1,
-        remote_id=None, in_reply_to=None, recipient_id="", cancel_when=[], resend_in_doubt=True, created_at=AT, occurred_at=AT,
+        remote_id=None, in_reply_to=None, recipient_id="", cancel_when=[], resend_in_doubt=True,
+        created_at=AT, occurred_at=AT,
         not_before=AT, expires_at=None, lease_owner="me", lease_until=AT, accepted_at=None, sent_at=None,
         delivered_at=None, read_at=None, ended_at=None,
     )  # fmt: skip

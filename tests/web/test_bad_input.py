@@ -46,7 +46,11 @@ from tests.web.conftest import (
 LogLines = Callable[[], list[Mapping[str, Any]]]
 
 PHONE = "+447400123456"
-NAMES = sorted(file.name.removesuffix(".toml") for file in RECIPES.iterdir() if file.name.endswith(".toml"))
+NAMES = sorted(
+    file.name.removesuffix(".toml")
+    for file in RECIPES.iterdir()
+    if file.name.endswith(".toml") and file.name != "contact.toml"
+)
 
 
 @cache
@@ -562,7 +566,8 @@ class Early(Channel):
 
 def deliver(house: House, channel: Channel) -> None:
     """Send what is due, as the job does."""
-    job = Drain(house.store, house.number.id, channel, house.tools.desk, owner="d", threads=2, should_stop=lambda: False)
+    desk = house.tools.desk
+    job = Drain(house.store, house.number.id, channel, desk, owner="d", threads=2, should_stop=lambda: False)
     assert job.run(lambda: None)
 
 
