@@ -34,17 +34,28 @@ def read_templates(path: str | None = None) -> list[Json]:
     """
     try:
         if path is None:
-            shipped = resources.files("mappings") / "shopify" / "templates.json"
-            if not shipped.is_file():
-                return []
-            document = json.loads(shipped.read_text(encoding="utf-8"))
-        else:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
+            return _shipped()
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ConfigurationError(
-            f"The templates in {path or 'mappings/shopify/templates.json'} cannot be read; "
+            f"The templates in {path or 'mappings/*/templates.json'} cannot be read; "
             'give a JSON file such as {"data": [{"name": …, "language": …, "components": […]}]}.'
         ) from None
+    return _listed(document)
+
+
+def _shipped() -> list[Json]:
+    """Return the templates of all vendors' recipes."""
+    files = (folder / "templates.json" for folder in resources.files("mappings").iterdir() if folder.is_dir())
+    return [
+        template
+        for file in sorted(files, key=str)
+        if file.is_file()
+        for template in _listed(json.loads(file.read_text(encoding="utf-8")))
+    ]
+
+
+def _listed(document: Any) -> list[Json]:
     found = document.get("data", [document]) if isinstance(document, dict) else document
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise ConfigurationError('Templates must be a list, or {"data": [ … ]}.')

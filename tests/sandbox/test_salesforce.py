@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from connector.errors import ConfigurationError
+from connector.sandbox.orders import orders
 from connector.sandbox.salesforce.records import whole_id
 from tests.sandbox.conftest import Sales
 
@@ -217,11 +218,29 @@ def test_a_collection_changes_what_it_can_and_says_row_by_row_what_it_cannot(sal
         ({"LastName": "x" * 81}, "STRING_TOO_LONG"),
         ({"WhatsApp_Status_At__c": "yesterday"}, "JSON_PARSER_ERROR"),
         ({"WhatsApp_Opt_In__c": "yes"}, "JSON_PARSER_ERROR"),
-        ({"WhatsApp_Labels__c": "vip;nonsense"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        ({"WhatsApp_Service_Status__c": "Maybe"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
     ],
 )
 def test_a_value_that_does_not_fit_its_field_fails_its_row(sales: Sales, fields: dict[str, Any], code: str) -> None:
     assert sales.update({"id": contact(sales), **fields})[0]["errors"][0]["statusCode"] == code
+
+
+def test_labels_take_any_value_until_their_list_is_restricted(sales: Sales) -> None:
+    one = contact(sales)
+    assert sales.update({"id": one, "WhatsApp_Labels__c": "new;vip"})[0]["success"]
+    sales.org.configure(restrict_labels=True)
+    assert sales.update({"id": one, "WhatsApp_Labels__c": "newer"})[0]["errors"][0]["fields"] == ["WhatsApp_Labels__c"]
+    fields = sales.api("GET", "sobjects/Contact/describe")[1]["fields"]
+    assert next(field for field in fields if field["name"] == "WhatsApp_Labels__c")["restrictedPicklist"]
+
+
+def test_the_generators_buyers_become_contacts_once(sales: Sales) -> None:
+    made = list(orders(7, 60, unusable=10))
+    taken = sales.org.take(made, national_share=0.5)
+    assert taken == sales.org.take(made)
+    assert set(taken) == {order.phone for order in made if order.usable}
+    phones = {phone: sales.org.record("Contact", one)["MobilePhone"] for phone, one in taken.items()}
+    assert 5 < sum(phone == written for phone, written in phones.items()) < 45
 
 
 def test_a_unique_field_holds_a_value_once(sales: Sales) -> None:

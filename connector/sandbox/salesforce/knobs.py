@@ -39,6 +39,8 @@ class OrgKnobs(Knobs):
     """The integration user's writes send Outbound Messages too."""
     restamp: bool = False
     """A trigger in the org writes its own, later time into WhatsApp_Status_At__c."""
+    restrict_labels: bool = False
+    """WhatsApp_Labels__c takes only the values of its list."""
     latency_ms: float = 0.0
     """Before every answer."""
     token_calls: int = 0

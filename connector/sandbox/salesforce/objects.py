@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Json = dict[str, Any]
 
 STATUSES = ("Unknown", "Opted in", "Opted out")
-LABELS = ("vip", "wholesale", "returns", "whatsapp-opt-in", "not-on-whatsapp", "ask-a-human", "read", "replied")
+LABELS = ("ask-a-human", "not-on-whatsapp", "replied", "vip", "wholesale")
+LABELS_FIELD = "WhatsApp_Labels__c"
 _SOAP = {
     "id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "datetime": "xsd:dateTime", "date": "xsd:date",
     "double": "xsd:double", "currency": "xsd:double", "int": "xsd:int",
@@ -77,6 +78,11 @@ class ObjectSpec:
         """Return the fields without which nothing is created."""
         return tuple(name for name in self.fields if name in _REQUIRED)
 
+    def restricting(self, *names: str) -> ObjectSpec:
+        """Return it with these picklists restricted to their values."""
+        fields = {name: replace(one, restricted=one.restricted or name in names) for name, one in self.fields.items()}
+        return replace(self, fields=fields)
+
     def described(self, version: str) -> Json:
         """Return it as ``/sobjects/<name>/describe`` does."""
         base = f"/services/data/{version}/sobjects/{self.name}"
@@ -104,8 +110,10 @@ _OURS = (
     FieldSpec(name="WhatsApp_Status__c", type="picklist", choices=STATUSES, restricted=True),
     FieldSpec(name="WhatsApp_Status_At__c", type="datetime"),
     FieldSpec(name="WhatsApp_Status_Source__c"),
-    FieldSpec(name="WhatsApp_Id__c", length=40, unique=True),
-    FieldSpec(name="WhatsApp_Labels__c", type="multipicklist", length=4099, choices=LABELS, restricted=True),
+    FieldSpec(name="WhatsApp_Service_Status__c", type="picklist", choices=STATUSES, restricted=True),
+    FieldSpec(name="WhatsApp_Id__c", length=140, unique=True),
+    FieldSpec(name=LABELS_FIELD, type="multipicklist", length=4099, choices=LABELS),
+    FieldSpec(name="Language__c", length=10),
     FieldSpec(name="WhatsApp_Opt_In__c", type="boolean"),
 )
 
@@ -119,7 +127,7 @@ def _references(**to: str) -> tuple[FieldSpec, ...]:
 
 
 _PERSON = (
-    *_texts("FirstName", length=40), *_texts("LastName", length=80), *_texts("Title", length=128),
+    *_texts("Salutation FirstName", length=40), *_texts("LastName", length=80), *_texts("Title", length=128),
     FieldSpec(name="Name", length=121, writable=False), *_texts("Phone MobilePhone HomePhone", "phone", 40),
     *_texts("Email", "email", 80), FieldSpec(name="HasOptedOutOfEmail", type="boolean"),
     FieldSpec(name="DoNotCall", type="boolean"), *_texts("Description", "textarea", 32_000),
@@ -142,8 +150,9 @@ _ACTIVITY = (
 
 OBJECTS: Mapping[str, ObjectSpec] = dict((
     _object("Contact", "003", (
-        *_PERSON, *_references(AccountId="Account"), *_texts("Department"), FieldSpec(name="Birthdate", type="date"),
-        *_texts("MailingStreet MailingCity MailingPostalCode MailingCountry MailingCountryCode LeadSource"),
+        *_PERSON, *_references(AccountId="Account"), *_texts("Department LeadSource OtherCountry"),
+        *_texts("OtherPhone", "phone", 40), FieldSpec(name="Birthdate", type="date"),
+        *_texts("MailingStreet MailingCity MailingPostalCode MailingCountry MailingCountryCode"),
     ), ours=True),
     _object("Lead", "00Q", (
         *_PERSON, *_texts("Company Street City PostalCode Country CountryCode LeadSource"),
@@ -156,25 +165,27 @@ OBJECTS: Mapping[str, ObjectSpec] = dict((
     )),
     _object("Case", "500", (
         FieldSpec(name="CaseNumber", length=30, writable=False), *_texts("Subject"),
-        *_texts("Description", "textarea", 32_000), *_texts("SuppliedName SuppliedEmail"),
+        *_texts("Description", "textarea", 32_000), *_texts("SuppliedName SuppliedEmail Type Reason WhatsApp_Reply__c"),
         *_texts("SuppliedPhone ContactPhone ContactMobile", "phone", 40),
         FieldSpec(name="Status", type="picklist", choices=("New", "Working", "Escalated", "Closed")),
         FieldSpec(name="Priority", type="picklist", choices=("High", "Medium", "Low")),
         FieldSpec(name="Origin", type="picklist", choices=_ORIGINS), FieldSpec(name="IsClosed", type="boolean"),
-        FieldSpec(name="ClosedDate", type="datetime"), *_references(ContactId="Contact", AccountId="Account"),
+        FieldSpec(name="ClosedDate", type="datetime"),
+        *_references(ContactId="Contact", AccountId="Account", ParentId="Case"),
     )),
     _object("Opportunity", "006", (
-        *_texts("Name NextStep"), FieldSpec(name="StageName", type="picklist", choices=(
+        *_texts("Name NextStep Type"), FieldSpec(name="StageName", type="picklist", choices=(
             "Prospecting", "Qualification", "Proposal/Price Quote", "Negotiation/Review", "Closed Won", "Closed Lost",
         )), FieldSpec(name="Amount", type="currency"), FieldSpec(name="Probability", type="double"),
         FieldSpec(name="CloseDate", type="date"), FieldSpec(name="IsClosed", type="boolean"),
         FieldSpec(name="IsWon", type="boolean"), *_references(AccountId="Account", ContactId="Contact"),
-        *_texts("Contact_Phone__c", "phone", 40),
+        *_texts("Contact_Mobile__c", "phone", 40),
     )),
     _object("Event", "00U", (
-        *_ACTIVITY, *_texts("Location"), FieldSpec(name="StartDateTime", type="datetime"),
+        *_ACTIVITY, *_texts("Location Type WhatsApp_Reply__c"), FieldSpec(name="IsPrivate", type="boolean"),
+        FieldSpec(name="StartDateTime", type="datetime"),
         FieldSpec(name="EndDateTime", type="datetime"), FieldSpec(name="IsAllDayEvent", type="boolean"),
-        FieldSpec(name="DurationInMinutes", type="int"), *_texts("Contact_Phone__c", "phone", 40),
+        FieldSpec(name="DurationInMinutes", type="int"),
     )),
     _object("Task", "00T", (
         *_ACTIVITY, FieldSpec(name="Status", type="picklist", choices=("Not Started", "In Progress", "Completed")),

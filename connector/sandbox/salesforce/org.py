@@ -10,11 +10,15 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import phonenumbers
 
 from connector.errors import ConfigurationError
 from connector.sandbox.chance import draw
+from connector.sandbox.orders import Order
+from connector.sandbox.people import national
 from connector.sandbox.salesforce import rest
 from connector.sandbox.salesforce.bulk import Jobs
 from connector.sandbox.salesforce.faults import (
@@ -29,6 +33,7 @@ from connector.sandbox.salesforce.faults import (
 )
 from connector.sandbox.salesforce.knobs import OrgKnobs
 from connector.sandbox.salesforce.login import Sessions
+from connector.sandbox.salesforce.objects import LABELS_FIELD, OBJECTS
 from connector.sandbox.salesforce.outbound import Messenger, action_id
 from connector.sandbox.salesforce.records import HUMAN, INTEGRATION, Records, Row, whole_id
 from connector.sandbox.salesforce.values import as_json as plain
@@ -56,6 +61,7 @@ class SandboxOrg:
         self._tries: Counter[str] = Counter()
         self._records = Records(self._changed)
         self._messenger = Messenger(self.org_id, lambda: self._knobs, self._records.find)
+        self._people: dict[str, str] = {}
         self._jobs = Jobs(self._write)
         self._pages = rest.Pages()
         for who in (HUMAN, INTEGRATION):
@@ -77,6 +83,8 @@ class SandboxOrg:
         """Change how it behaves, now. Raises ConfigurationError."""
         self._knobs = self._knobs.changed(changes)
         self._records.restamp = self._knobs.restamp
+        names = (LABELS_FIELD,) if self._knobs.restrict_labels else ()
+        self._records.specs = {name: spec.restricting(*names) for name, spec in OBJECTS.items()}
         return self._knobs
 
     def create(self, name: str, fields: Mapping[str, Any], *, by: str = HUMAN) -> str:
@@ -85,6 +93,17 @@ class SandboxOrg:
             return self._records.create(name, fields, by)
         except RowError as refusal:
             raise ConfigurationError(str(refusal)) from None
+
+    def take(self, made: Iterable[Order], *, national_share: float = 0.0) -> dict[str, str]:
+        """Make a Contact of every buyer who can be reached: E.164 -> id; nobody is told of these.
+
+        ``made``: orders of the generator. A share of the numbers is written as people of the country do.
+        """
+        for order in made:
+            if order.phone and order.phone not in self._people:
+                person = _person(order, national_share)
+                self._people[order.phone] = self._records.create("Contact", person, INTEGRATION)
+        return dict(self._people)
 
     def edit(self, name: str, record_id: str, fields: Mapping[str, Any], *, by: str = HUMAN) -> None:
         """Change a record, as somebody in the org would; None clears a field. Raises ConfigurationError."""
@@ -284,6 +303,19 @@ class SandboxOrg:
     def action_of(name: str) -> str:
         """Return the ActionId of an object's Outbound Message."""
         return action_id(name)
+
+
+def _person(order: Order, national_share: float) -> dict[str, Any]:
+    """Return the fields of a Contact for a buyer."""
+    people = ("customer", "shipping_address", "billing_address")
+    told: Mapping[str, Any] = next((order.payload[one] for one in people if order.payload[one]), {})
+    region = phonenumbers.region_code_for_number(phonenumbers.parse(order.phone))
+    as_national = draw(1, "national", order.phone) < national_share
+    return {
+        "FirstName": str(told.get("first_name") or "")[:40] or None, "LastName": str(told.get("last_name") or "?")[:80],
+        "MobilePhone": national(order.phone) if as_national else order.phone, "Email": order.payload["email"] or None,
+        "MailingCountryCode": region, "MailingCountry": region,
+    }  # fmt: skip
 
 
 def _shown(row: Row) -> dict[str, Any]:

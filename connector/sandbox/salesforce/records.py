@@ -41,6 +41,7 @@ class Records:
         self.lock = threading.RLock()
         self.users = {HUMAN: "", INTEGRATION: ""}
         self.restamp = False
+        self.specs: Mapping[str, ObjectSpec] = OBJECTS
         self._told = told
         self._turn = itertools.count(1)
         self._of: dict[str, dict[str, Row]] = {name: {} for name in OBJECTS}
@@ -49,7 +50,7 @@ class Records:
 
     def create(self, name: str, fields: Mapping[str, Any], by: str) -> str:
         """Make a record; return its id. Raises RowError."""
-        spec = spec_of(name)
+        spec = self.spec(name)
         with self.lock:
             if missing := [one for one in spec.required() if not fields.get(one)]:
                 raise RowError(
@@ -68,7 +69,7 @@ class Records:
 
     def update(self, name: str, record_id: str, fields: Mapping[str, Any], by: str) -> str:
         """Change a record; return its whole id. Raises RowError."""
-        spec = spec_of(name)
+        spec = self.spec(name)
         with self.lock:
             row = self.find(name, record_id)
             if row["IsDeleted"]:
@@ -89,7 +90,7 @@ class Records:
             row = self.find(name, record_id)
             if row["IsDeleted"]:
                 raise RowError("ENTITY_IS_DELETED", "entity is deleted")
-            self._put(spec_of(name), row | {"IsDeleted": True}, by, self._moment())
+            self._put(self.spec(name), row | {"IsDeleted": True}, by, self._moment())
             for key in [key for key, owner in self._taken.items() if owner == row["Id"]]:
                 del self._taken[key]
         return str(row["Id"])
@@ -99,7 +100,7 @@ class Records:
         if len(record_id) not in (15, 18) or not record_id.isascii() or not record_id.isalnum():
             raise RowError("MALFORMED_ID", f"bad id {record_id[:20]}", "Id")
         whole = whole_id(record_id[:15])
-        if not whole.startswith(spec_of(name).prefix) or (len(record_id) == 18 and whole != record_id):
+        if not whole.startswith(self.spec(name).prefix) or (len(record_id) == 18 and whole != record_id):
             raise RowError("MALFORMED_ID", f"{name} ID: id value of incorrect type: {record_id}", "Id")
         with self.lock:
             row = self._of[name].get(whole)
@@ -111,6 +112,13 @@ class Records:
         """Return all records of an object, deleted ones too, in the order of their making."""
         with self.lock:
             return list(self._of[name].values())
+
+    def spec(self, name: str) -> ObjectSpec:
+        """Return an object's fields. Raises RowError."""
+        found = self.specs.get(name)
+        if found is None:
+            raise RowError("INVALID_TYPE", f"sObject type '{name[:80]}' is not supported.")
+        return found
 
     def object_of(self, record_id: str) -> str:
         """Return the object whose records have such ids, or an empty text."""
@@ -155,14 +163,6 @@ class Records:
         """Return the time in whole seconds, as the org keeps it; it never goes back."""
         self._last = max(self._last, now())
         return self._last.replace(microsecond=0)
-
-
-def spec_of(name: str) -> ObjectSpec:
-    """Return an object's fields. Raises RowError."""
-    found = OBJECTS.get(name)
-    if found is None:
-        raise RowError("INVALID_TYPE", f"sObject type '{name[:80]}' is not supported.")
-    return found
 
 
 def _word(number: int) -> str:

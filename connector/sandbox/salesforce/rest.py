@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.sandbox.salesforce.faults import NOWHERE, OrgError, RowError
 from connector.sandbox.salesforce.objects import OBJECTS
-from connector.sandbox.salesforce.records import Records, Row, spec_of
+from connector.sandbox.salesforce.records import Records, Row
 from connector.sandbox.salesforce.soql import Query, parse, select
 from connector.sandbox.salesforce.values import as_json as plain
 from connector.sandbox.transport import Answer, Call, as_json
@@ -147,9 +147,9 @@ def objects(call: Call, path: Sequence[str], records: Records, write: Write) -> 
     version = call.path[2]
     match call.method, list(path):
         case "GET", ["sobjects", name, "describe"]:
-            if name not in OBJECTS:
+            if name not in records.specs:
                 raise NOWHERE
-            return as_json(OBJECTS[name].described(version))
+            return as_json(records.specs[name].described(version))
         case "GET", ["sobjects"]:
             shown = ({"name": name, "keyPrefix": spec.prefix, "updateable": True} for name, spec in OBJECTS.items())
             return as_json({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list(shown)})
@@ -246,7 +246,7 @@ def _retrieve(name: str, ids: Any, fields: Any, records: Records, version: str) 
             400, "EXCEEDED_ID_LIMIT", "record limit reached. cannot submit more than 2000 records into this call"
         )
     try:
-        spec = spec_of(name)
+        spec = records.spec(name)
     except RowError:
         raise NOWHERE from None
     names = []
