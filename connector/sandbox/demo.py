@@ -7,23 +7,16 @@ workers, the signed webhooks over HTTP. It fails where anything was lost, double
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import click
 from rich.console import Console
@@ -35,19 +28,21 @@ from connector.cli.bubble import bubble
 from connector.errors import ConfigurationError
 from connector.model import State, now
 from connector.sandbox.deliveries import Mix
+from connector.sandbox.salesforce.org import SandboxOrg
 from connector.sandbox.server import PHONE_NUMBER_ID, WABA_ID, SandboxServer
+from connector.sandbox.shopify.shop import API_VERSION, SandboxShop
+from connector.sandbox.stage import Stage, free_port, start
 from connector.sandbox.store import Posted, post
+from connector.sandbox.way_back import way_back
 from connector.store import Store, counts, look
 from connector.store.counts import Counts, Funnel
 from connector.store.views import MessageFilter
 
 SHOP = "aurora-tea.myshopify.com"
 MIX = Mix(total=300, duplicates=18, forged=12, unusable=24, test=8, topics=("orders/paid",))
-START_SECONDS = 60.0
 STUCK_SECONDS = 30.0
 """Nothing moving for so long means that something is stuck."""
 ENDS = (State.READ, State.FAILED, State.CANCELLED, State.EXPIRED, State.SKIPPED)
-_OURS = ("CONNECTOR_", "DATABASE_URL", "REDIS_URL", "PROMETHEUS_MULTIPROC_DIR")
 
 
 @click.command()
@@ -67,7 +62,7 @@ def demo(seed: int, keep: bool) -> None:
     data = Path(tempfile.mkdtemp(prefix="connector-demo-"))
     try:
         with ExitStack() as stack:
-            stage = _Stage(console, data, _free_port())
+            stage = Stage(console, data, free_port())
             troubles = _play(stage, stack, seed)
             if sys.stdin.isatty() and sys.stdout.isatty():
                 console.print("\nIt stays up for you to look around. Ctrl-C ends it.", style="bold")
@@ -82,55 +77,31 @@ def demo(seed: int, keep: bool) -> None:
     sys.exit(1 if troubles else 0)
 
 
-@dataclass
-class _Stage:
-    """Where the demo plays: a folder, a port, and the environment of the commands."""
-
-    console: Console
-    data: Path
-    port: int
-    environ: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        self.environ = clean | {"CONNECTOR_DATA": str(self.data), "CONNECTOR_PORT": str(self.port)}
-
-    def run(self, *words: str, hidden: Mapping[str, str] | None = None) -> str:
-        """Run one of our commands as a person would, show it, and return what it printed; secrets go by environment."""
-        self.console.print(Text.assemble(("  $ connector ", "dim"), " ".join(words)), soft_wrap=True)
-        done = subprocess.run(  # noqa: S603 - ourselves
-            [sys.executable, "-m", "connector", *words],
-            env={**self.environ, **(hidden or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise ConfigurationError(f"`connector {words[0]}` failed: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
-
-
-def _play(stage: _Stage, stack: ExitStack, seed: int) -> list[str]:
+def _play(stage: Stage, stack: ExitStack, seed: int) -> list[str]:
     console = stage.console
     console.rule("[bold]A shop's orders become WhatsApp messages")
-    shop_secret, app_secret, token = (secrets.token_hex(16) for _ in range(3))
+    keys = _Keys()
+    shop = SandboxShop(shop=SHOP, seed=seed, client_id="demo", client_secret=keys.shop)
+    org = SandboxOrg(seed=seed, client_id="demo", client_secret=keys.org, echo=True)
     sandbox = stack.enter_context(
         SandboxServer(
-            seed=seed, token=token, app_secret=app_secret, latency_ms=80, receipt_ms=800,
-            duplicates=0.1, reorder=0.2, early=0.05,
+            seed=seed, token=keys.token, app_secret=keys.app, latency_ms=80, receipt_ms=800, duplicates=0.1,
+            reorder=0.2, early=0.05, tenants=(shop, org),
         )
     )  # fmt: skip
-    address = _start(stage, stack)
-    shop_url = _connect(stage, sandbox, shop_secret=shop_secret, app_secret=app_secret, token=token)
+    made = shop.stock(MIX, seed=seed)
+    address = start(stage, stack)
+    shop_url = _connect(stage, sandbox, shop, org, keys)
     store = Store(f"sqlite:///{stage.data / 'connector.db'}")
     stack.callback(store.close)
-    posted = _watch(console, store, lambda: post(shop_url, secret=shop_secret, shop=SHOP, mix=MIX, seed=seed))
+    posted = _watch(console, store, lambda: post(shop_url, secret=keys.shop, shop=SHOP, mix=MIX, seed=seed))
     sandbox.settled(STUCK_SECONDS)  # some receipts come twice, and the last of them after all is read
     told, funnel = _settle(store)
     _show_funnel(console, posted, told, funnel.events)
     _show_message(console, store)
     _show_traces(stage, store, posted)
     troubles = _audit(posted, told, sandbox.stats(), sandbox.messages(10_000))
+    troubles += way_back(stage, store, sandbox, shop, org, made)
     for trouble in troubles:
         console.print(f"✗ {trouble}", style="bold red", soft_wrap=True)
     if not troubles:
@@ -139,34 +110,20 @@ def _play(stage: _Stage, stack: ExitStack, seed: int) -> list[str]:
     return troubles
 
 
-def _start(stage: _Stage, stack: ExitStack) -> str:
-    """Start ``connector run`` and return the address of the page that it prints."""
-    stage.console.print(Text.assemble(("  $ connector ", "dim"), f"run --port {stage.port}"))
-    log = stack.enter_context((stage.data / "connector.log").open("wb"))
-    process = subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "connector", "run", "--port", str(stage.port)],
-        env=stage.environ,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C is for the demo, which then stops it in order
-    )
-    stack.callback(_stop, process)
-    end = time.monotonic() + START_SECONDS
-    while not _answers(f"http://127.0.0.1:{stage.port}/readyz"):
-        if process.poll() is not None or time.monotonic() > end:
-            tail = (stage.data / "connector.log").read_text(errors="replace")[-2000:]
-            raise ConfigurationError(f"`connector run` did not come up:\n{tail}")
-        time.sleep(0.1)
-    printed = (stage.data / "connector.log").read_text(errors="replace")
-    return next((word for word in printed.split() if "/messages?token=" in word), "")
+class _Keys:
+    """The secrets of this run."""
+
+    def __init__(self) -> None:
+        self.shop, self.app, self.token, self.org = (secrets.token_hex(16) for _ in range(4))
 
 
-def _connect(stage: _Stage, sandbox: SandboxServer, *, shop_secret: str, app_secret: str, token: str) -> str:
-    """Connect both accounts, fetch the templates and publish the recipes, all by command; return the shop's URL."""
-    shop = json.loads(
+def _connect(stage: Stage, sandbox: SandboxServer, shop: SandboxShop, org: SandboxOrg, keys: _Keys) -> str:
+    """Connect all accounts, fetch the templates and publish the recipes, all by command; return the shop's URL."""
+    store = json.loads(
         stage.run(
-            "accounts", "add", "shopify", "--name", "aurora-tea", "--set", f"shop={SHOP}", "--json",
-            hidden={"CONNECTOR_SECRET_WEBHOOK_SECRET": shop_secret},
+            "accounts", "add", "shopify", "--name", "aurora-tea", "--set", f"shop={SHOP}", "--set", "client_id=demo",
+            "--set", f"api_url={sandbox.url}/admin/api/{API_VERSION}", "--json",
+            hidden={"CONNECTOR_SECRET_CLIENT_SECRET": keys.shop},
         )
     )  # fmt: skip
     channel = json.loads(
@@ -174,16 +131,25 @@ def _connect(stage: _Stage, sandbox: SandboxServer, *, shop_secret: str, app_sec
             "accounts", "add", "whatsapp", "--name", "aurora-number", "--set", f"phone_number_id={PHONE_NUMBER_ID}",
             "--set", f"waba_id={WABA_ID}", "--set", f"api_url={sandbox.graph_url}", "--json",
             hidden={
-                "CONNECTOR_SECRET_ACCESS_TOKEN": token,
-                "CONNECTOR_SECRET_APP_SECRET": app_secret,
+                "CONNECTOR_SECRET_ACCESS_TOKEN": keys.token,
+                "CONNECTOR_SECRET_APP_SECRET": keys.app,
                 "CONNECTOR_SECRET_VERIFY_TOKEN": "sandbox",
             },
         )
     )  # fmt: skip
+    crm = json.loads(
+        stage.run(
+            "accounts", "add", "salesforce", "--name", "aurora-crm", "--set", f"organization_id={org.org_id}",
+            "--set", f"api_url={sandbox.url}", "--set", "client_id=demo", "--json",
+            hidden={"CONNECTOR_SECRET_CLIENT_SECRET": keys.org},
+        )
+    )  # fmt: skip
     sandbox.configure(webhook_url=channel["webhook_url"], verify_token="sandbox")  # noqa: S106 - echoes a challenge
+    shop.configure(webhook_url=store["webhook_url"])
+    org.configure(webhook_url=crm["webhook_url"])
     stage.run("templates", "sync", "aurora-number")
     stage.run("mappings", "import", "shipped", "--publish")
-    return str(shop["webhook_url"])
+    return str(store["webhook_url"])
 
 
 def _watch(console: Console, store: Store, work: Callable[[], Posted]) -> Posted:
@@ -260,7 +226,7 @@ def _show_message(console: Console, store: Store) -> None:
         console.print(bubble(file.template, row.slots, state=row.state, at=row.read_at or row.created_at))
 
 
-def _show_traces(stage: _Stage, store: Store, posted: Posted) -> None:
+def _show_traces(stage: Stage, store: Store, posted: Posted) -> None:
     """Explain one order that was written about, and one that was not."""
     with store.read() as tx:
         rows = look.list_messages(tx, MessageFilter(states=(State.READ,)), most=1)
@@ -290,28 +256,6 @@ def _audit(posted: Posted, told: Counts, sandbox: Mapping[str, Any], sent: list[
     if (pending := sandbox["receipts"]["pending"]) or sandbox["receipts"]["dropped"]:
         troubles.append(f"{pending + sandbox['receipts']['dropped']} receipts did not come home.")
     return troubles
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(40)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 def _wait_for_ctrl_c() -> None:
