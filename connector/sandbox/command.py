@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -16,6 +16,10 @@ from connector.sandbox.orders import SHOP
 from connector.sandbox.store import Posted, post
 from connector.sandbox.templates import read_templates
 
+if TYPE_CHECKING:
+    from connector.sandbox.salesforce import SandboxOrg
+    from connector.sandbox.shopify import SandboxShop
+
 _SHARE = click.FloatRange(0, 1)
 
 
@@ -23,8 +27,8 @@ _SHARE = click.FloatRange(0, 1)
 def sandbox() -> None:
     """Try everything without a shop, a WhatsApp number or a network.
 
-    `serve` stands in for Meta's Graph API, `post` for a shop that posts signed orders. Both stay on this
-    machine: other addresses are refused.
+    `serve` stands in for Meta's Graph API, a Salesforce org and the API of a Shopify shop, `post` for a shop
+    that posts signed orders. Both stay on this machine: other addresses are refused.
 
     \b
     Example:
@@ -47,18 +51,39 @@ def sandbox() -> None:
 @click.option("--duplicates", default=0.0, type=_SHARE, help="Share of receipts that come twice.")
 @click.option("--reorder", default=0.0, type=_SHARE, help="Share of messages whose receipts come out of order.")
 @click.option("--early", default=0.0, type=_SHARE, help="Share of messages whose receipt comes before the answer.")
+@click.option("--stops", default=0.0, type=_SHARE, help="Share of people who write STOP.")
+@click.option("--starts", default=0.0, type=_SHARE, help="Share of people who write START.")
+@click.option("--taps", default=0.0, type=_SHARE, help="Share of people who tap a quick reply of every message.")
+@click.option("--opts-out", default=0.0, type=_SHARE, help="Share of people who stop marketing with Meta.")
+@click.option("--blocked", default=0.0, type=_SHARE, help="Share of people who stopped marketing before.")
+@click.option("--absent", default=0.0, type=_SHARE, help="Share of people who are not on WhatsApp.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same trouble.")
+@click.option(
+    "--orders", default=0, type=click.IntRange(0, 100_000), help="Put so many orders and buyers into the shop."
+)
+@click.option("--orders-seed", default=7, show_default=True, help="As --seed of `post`: the same orders.")
+@click.option("--contacts", is_flag=True, help="Make a contact in the org of each buyer who can be reached.")
+@click.option("--shop", default=SHOP, show_default=True, help="The shop's name.")
+@click.option("--shop-webhook-url", help="Where the shop's changes go: the Shopify account's webhook URL.")
+@click.option("--org-webhook-url", help="Where Outbound Messages go: the Salesforce account's webhook URL.")
+@click.option("--client-id", default="sandbox-client", show_default=True, help="Of the app, for org and shop.")
+@click.option("--client-secret", envvar="SANDBOX_CLIENT_SECRET", help="Of the app; sandbox-secret without it.")
+@click.option(
+    "--store-secret", envvar="SANDBOX_STORE_SECRET", help="Signs the shop's webhooks; --client-secret without."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when it is ready.")
 def serve_command(
     host: str, port: int, templates: str | None, numbers: tuple[str, ...], waba_id: str | None, as_json: bool,
     **given: Any,
 ) -> None:  # fmt: skip
-    """Serve a stand-in for Meta's Graph API until Ctrl-C.
+    """Serve stand-ins for Meta's Graph API, a Salesforce org and a Shopify shop until Ctrl-C.
 
     \b
     Example:
       connector sandbox serve --webhook-url http://127.0.0.1:8080/hooks/TOKEN --app-secret SECRET
       connector accounts add whatsapp --name trial --set api_url=http://127.0.0.1:9400/v26.0 …
+      connector accounts add salesforce --name crm --set api_url=http://127.0.0.1:9400 …
+      connector accounts add shopify --name shop --set api_url=http://127.0.0.1:9400/admin/api/2026-10 …
 
     The last four digits of a recipient's number decide what happens to a message (9026: not on WhatsApp,
     9700: fails later, 9900: no receipt, …); docs/sandbox.md has the table, and the paths below /_sandbox/.
@@ -66,23 +91,50 @@ def serve_command(
     from connector.sandbox.server import PHONE_NUMBER_ID, WABA_ID, SandboxServer, serve
 
     given["token"] = given.pop("graph_token")
+    org, shop = _tenants(given)
     server = SandboxServer(
         host=host,
         port=port,
         templates=read_templates(templates),
         phone_number_ids=numbers or (PHONE_NUMBER_ID,),
         waba_id=waba_id or WABA_ID,
+        tenants=(org, shop),
         **{name: value for name, value in given.items() if value is not None},
     )
-    serve(server, lambda running: _ready(running, as_json=as_json))
+    serve(server, lambda running: _ready(running, org.org_id, shop.shop, as_json=as_json))
 
 
-def _ready(server: Any, *, as_json: bool) -> None:
+def _tenants(given: dict[str, Any]) -> tuple[SandboxOrg, SandboxShop]:
+    """Make the org and the shop, taking their options out of what was given."""
+    from connector.sandbox.salesforce import SandboxOrg
+    from connector.sandbox.shopify import SandboxShop
+
+    app = {"client_id": given.pop("client_id"), "client_secret": given.pop("client_secret")}
+    told = {"seed": given["seed"], **{name: value for name, value in app.items() if value}}
+    org = SandboxOrg(**told, webhook_url=given.pop("org_webhook_url") or "")
+    shop = SandboxShop(
+        **told,
+        shop=given.pop("shop"),
+        webhook_url=given.pop("shop_webhook_url") or "",
+        webhook_secret=given.pop("store_secret") or "",
+    )
+    count, seed, contacts = (given.pop(name) for name in ("orders", "orders_seed", "contacts"))
+    made = shop.stock(Mix(total=count), seed=seed)
+    if contacts:
+        org.take(made)
+    return org, shop
+
+
+def _ready(server: Any, org_id: str, shop: str, *, as_json: bool) -> None:
     facts = {
         "api_url": server.graph_url,
         "phone_number_id": server.phone_number_ids[0],
         "waba_id": server.waba_id,
         "stats_url": f"{server.url}/_sandbox/stats",
+        "salesforce_api_url": server.url,
+        "organization_id": org_id,
+        "shopify_api_url": f"{server.url}/admin/api/2026-10",
+        "shop": shop,
     }
     if as_json:
         click.echo(json.dumps(facts))
@@ -91,7 +143,7 @@ def _ready(server: Any, *, as_json: bool) -> None:
     for name, value in facts.items():
         table.add_row(f"[dim]{name}[/dim]", value)
     console = Console()
-    console.print("The sandbox stands in for Meta's Graph API. Ctrl-C stops it.")
+    console.print("The sandbox stands in for Meta's Graph API, a Salesforce org and a Shopify shop. Ctrl-C stops it.")
     console.print(table)
 
 
