@@ -58,6 +58,8 @@ class Survey:
     """When the oldest known event happened."""
     waiting: int = 0
     """Requests that were meant too, and wait to be read anyway."""
+    emptied: int = 0
+    """Requests that were meant too, and cannot be read again: a person in them was erased."""
     capped: bool = False
     """The term led to more than is taken at once: only the newest are here."""
 
@@ -72,6 +74,8 @@ class Survey:
             yield f"The term leads to many events; only the newest {find.MOST} are taken."
         if self.waiting:
             yield f"{_many(self.waiting, 'request')} already in the inbox, left where they are."
+        if self.emptied:
+            yield f"{_many(self.emptied, 'request')} emptied when a person was erased: they cannot be replayed."
         if not self.requests:
             yield "Nothing to put back."
             return
@@ -100,6 +104,7 @@ def survey(store: Store, selection: Selection, source: Source = Source.REQUEST) 
         picked = requeue.pick(tx, states=states, since=selection.since, ids=ids)
         known = requeue.known(tx, picked)
         waiting = len(look.list_requests(tx, ("new",), ids=ids)) if ids else 0
+        emptied = requeue.emptied(tx, ids) if ids else 0
     return Survey(
         source=source,
         request_ids=tuple(picked),
@@ -108,6 +113,7 @@ def survey(store: Store, selection: Selection, source: Source = Source.REQUEST) 
         messages=known.messages,
         oldest=known.oldest,
         waiting=waiting,
+        emptied=emptied,
         capped=capped,
     )
 

@@ -17,6 +17,8 @@ from connector.store.schema import request
 
 MAX_TRIES = 5
 """A request that could not be worked off this often is set aside as broken."""
+ERASED = "Emptied when a person was erased; it cannot be replayed."
+"""Words of a request whose bytes are gone for good."""
 
 
 class RequestState(StrEnum):

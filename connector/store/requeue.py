@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, or_, select, update
 
 from connector.model import RequestId, now
 from connector.store.engine import Transaction
-from connector.store.inbox import RequestState
+from connector.store.inbox import ERASED, RequestState
 from connector.store.schema import decision, event, inbound, message, request
 
 CHUNK = 500
@@ -39,8 +39,8 @@ def pick(
     since: datetime | None = None,
     ids: Collection[int] | None = None,
 ) -> list[RequestId]:
-    """Return requests to put back, the oldest first; those that wait already are left out."""
-    columns = select(request.c.id).where(request.c.state != RequestState.NEW)
+    """Return requests to put back, the oldest first; those that wait already, or were emptied, are left out."""
+    columns = select(request.c.id).where(request.c.state != RequestState.NEW, request.c.words != ERASED)
     if states:
         columns = columns.where(request.c.state.in_(states))
     if since:
@@ -70,6 +70,15 @@ def known(tx: Transaction, ids: Sequence[RequestId]) -> Known:
     return Known(events=events, inbound=said, messages=messages, oldest=min(moments, default=None))
 
 
+def emptied(tx: Transaction, ids: Collection[int]) -> int:
+    """Count those of these requests whose bytes are gone for good, since a person in them was erased."""
+    found = 0
+    for chunk in _chunks(sorted(ids)):
+        query = select(func.count()).select_from(request).where(request.c.id.in_(chunk), request.c.words == ERASED)
+        found += tx.scalar(query) or 0
+    return found
+
+
 def _messages(tx: Transaction, events: Select[Any]) -> dict[str, int]:
     # By the decision, not by message.event_id: a newer event may have taken a waiting message over.
     told = select(decision.c.message_id).where(decision.c.event_id.in_(events), decision.c.message_id.is_not(None))
@@ -82,7 +91,8 @@ def put_back(tx: Transaction, ids: Collection[RequestId], *, words: str = "") ->
     free = or_(request.c.lease_until.is_(None), request.c.lease_until < now())
     changed = 0
     for chunk in _chunks(sorted(ids)):
-        statement = update(request).where(request.c.id.in_(chunk), request.c.state != RequestState.NEW, free)
+        there = request.c.state != RequestState.NEW, request.c.words != ERASED
+        statement = update(request).where(request.c.id.in_(chunk), *there, free)
         values = {
             "state": RequestState.NEW,
             "words": words,
