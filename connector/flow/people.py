@@ -6,7 +6,8 @@ A contact is somebody who can be written to. Records of shops and CRMs belong to
   share a phone are one contact here: whatever one of them says to the number holds for both).
 - A record that has a new number nobody has, is still the same person.
 - A contact of which no number is known is merged into the one that turns out to be the same.
-- What the channel says belongs together (a number and a user id) is one person.
+- What the channel says belongs together (a number and a user id) is one person. A record that names two
+  numbers of two people belongs to the first, and joins nobody.
 
 Numbers are compared by all their spellings and kept as they came. Everything here is for one transaction.
 """
@@ -58,6 +59,8 @@ class Met:
     """One for each sighting; None where it holds nothing to recognise anybody by."""
     changed: Changed = field(default_factory=dict)
     """Standings that merging changed."""
+    stays: dict[ContactId, ContactId] = field(default_factory=dict)
+    """Who was merged, and into whom."""
 
 
 class People:
@@ -76,13 +79,15 @@ class People:
         if not asked:
             return Met([None] * len(sightings))
         people.lock(tx, asked)
-        known = people.find(tx, [spelled for key in asked for spelled in _spelled(key)])
-        contacts = people.load(tx, set(known.values()), locked=True)
+        known, contacts = _look_up(tx, [spelled for key in asked for spelled in _spelled(key)])
         reachable = _reachable(people.keys_of(tx, list(contacts)))
         room = _Room(known, contacts, reachable, at)
         ids = [room.seat(sighting) for sighting in sightings]
         room.write(tx)
-        met = Met([room.present(id_) if id_ else None for id_ in ids])
+        met = Met(
+            [room.present(id_) if id_ else None for id_ in ids],
+            stays={gone: room.present(gone) for _, gone, _ in room.merges},
+        )
         if room.merges:
             met.changed.update(ledger.restand(tx, {room.present(keep) for keep, _, _ in room.merges}, at))
         met.changed.update(self._remember_refusals(tx, room, at))
@@ -99,11 +104,11 @@ class People:
         return ledger.restand(tx, {keep}, at)
 
     def _remember_refusals(self, tx: Transaction, room: _Room, at: datetime) -> Changed:
-        """Enter for people who are new what an erased person of the same number had refused."""
+        """Enter for people who have a number anew what an erased person of the same number had refused."""
         numbers = {
             self._digest(spelled.value): id_
             for key, id_ in room.given.items()
-            if id_ in room.fresh and key.kind in ADDRESSES
+            if key.kind in ADDRESSES
             for spelled in _spelled(key)
         }
         entries = [
@@ -123,9 +128,20 @@ class People:
 
 def recipients(tx: Transaction, phones: Collection[str]) -> dict[str, ContactId]:
     """Return whose these numbers are, as far as that is known; nobody is made."""
-    asked = {spelled: phone for phone in phones for spelled in _spelled(Key(KeyKind.PHONE, phone))}
-    found = people.find(tx, list(asked))
-    return {asked[key]: id_ for key, id_ in found.items()}
+    asked = {phone: list(_spelled(Key(KeyKind.PHONE, phone))) for phone in phones}
+    found = people.find(tx, {key for keys in asked.values() for key in keys})
+    known = {phone: [found[key] for key in keys if key in found] for phone, keys in asked.items()}
+    return {phone: min(ids) for phone, ids in known.items() if ids}
+
+
+def _look_up(tx: Transaction, keys: Collection[Key]) -> tuple[dict[Key, ContactId], dict[ContactId, Contact]]:
+    """Return whose keys these are, and lock them; whoever was merged while we waited is somebody else by now."""
+    known = people.find(tx, keys)
+    contacts = people.load(tx, set(known.values()), locked=True)
+    while merged := {id_: item.merged_into for id_, item in contacts.items() if item.merged_into}:
+        known = {key: merged.get(id_, id_) for key, id_ in known.items()}
+        contacts = people.load(tx, set(known.values()), locked=True)
+    return known, contacts
 
 
 def _spelled(key: Key) -> Iterable[Key]:
@@ -174,29 +190,30 @@ class _Room:
             return None
         addresses = [key for key in sighting.keys if key.kind in ADDRESSES]
         records = [key for key in sighting.keys if key.kind is KeyKind.RECORD]
-        id_ = self._by_address(addresses)
+        id_ = self._by_address(addresses, joins=not records)
         for record in records:
             id_ = self._with_record(id_, record)
         if id_ is None:
             id_ = self._make()
         for key in sighting.keys:
-            if self._known.get(key) != id_:
-                self._known[key] = self.given[key] = id_
+            holder = self._known.get(key)
+            if holder == id_ or (holder and records and key in addresses and self.present(holder) != id_):
+                continue  # theirs already; or somebody else's, which a record cannot change
+            self._known[key] = self.given[key] = id_
         if addresses:
             self._reachable.add(id_)
         self._note(id_, sighting, addresses)
         return id_
 
-    def _by_address(self, addresses: Sequence[Key]) -> ContactId | None:
-        holders = dict.fromkeys(
-            self.present(self._known[spelled])
-            for key in addresses
-            for spelled in _spelled(key)
-            if spelled in self._known
-        )
+    def _by_address(self, addresses: Sequence[Key], *, joins: bool) -> ContactId | None:
+        # Of each key one: that two numbers may be two spellings of one, merges nobody who is known by both.
+        found = ([self._known[each] for each in _spelled(key) if each in self._known] for key in addresses)
+        holders = dict.fromkeys(self.present(ids[0]) for ids in found if ids)
+        if not joins:
+            return next(iter(holders), None)
         first = min(holders, default=None)  # ids sort by time: the oldest stays
         for other in sorted(holders)[1:] if first else ():
-            self._merge(min(holders), other, "The channel says that this number and this user id are one person.")
+            self._merge(min(holders), other, "The channel says that these numbers and user ids are one person's.")
         return first
 
     def _with_record(self, id_: ContactId | None, record: Key) -> ContactId | None:

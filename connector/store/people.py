@@ -19,6 +19,7 @@ from connector.model import (
     Person,
     Purpose,
     Standing,
+    spellings,
 )
 from connector.store.dialect import insert_new, lock_rows
 from connector.store.engine import Transaction
@@ -53,9 +54,10 @@ def lock(tx: Transaction, keys: Iterable[Key]) -> None:
 
 
 def _name(key: Key) -> str:
-    # A phone and a channel's id of the same number must exclude each other.
-    kind = "number" if key.kind in (KeyKind.PHONE, KeyKind.WA_ID) else key.kind.value
-    return f"{kind}|{key.account_id or ''}|{key.value}"
+    # A phone and a channel's id of the same number must exclude each other, however it is spelled.
+    if key.kind in (KeyKind.PHONE, KeyKind.WA_ID):
+        return f"number|{min(spellings(key.value))}"
+    return f"{key.kind.value}|{key.account_id or ''}|{key.value}"
 
 
 def find(tx: Transaction, keys: Collection[Key]) -> dict[Key, ContactId]:
@@ -159,12 +161,13 @@ def merge(tx: Transaction, keep: ContactId, gone: ContactId, words: str, at: dat
     )
     for table in (message, wanted):
         tx.execute(update(table).where(table.c.contact_id == gone).values(contact_id=keep))
-    for table, other in ((label, "name"), (conversation, "channel_id")):
-        rows = tx.execute(select(table).where(table.c.contact_id == gone)).all()
-        if rows:
-            tx.execute(insert_new(tx, table), [{**row._mapping, "contact_id": keep} for row in rows])
-            tx.execute(delete(table).where(table.c.contact_id == gone, table.c[other].is_not(None)))
-    tx.execute(delete(standing).where(standing.c.contact_id == gone))
+    labels = tx.execute(select(label).where(label.c.contact_id == gone)).all()
+    if labels:
+        tx.execute(insert_new(tx, label), [{**row._mapping, "contact_id": keep} for row in labels])
+    spoken = tx.execute(select(conversation).where(conversation.c.contact_id == gone)).all()
+    heard(tx, {(keep, AccountId(row.channel_id)): row.heard_at for row in spoken})
+    for table in (label, conversation, standing):
+        tx.execute(delete(table).where(table.c.contact_id == gone))
 
 
 def family(tx: Transaction, ids: Collection[ContactId]) -> dict[ContactId, ContactId]:
