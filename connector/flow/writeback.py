@@ -147,23 +147,44 @@ def learn(tx: Transaction, told: Sequence[Told], at: datetime) -> list[bool]:
     Known is also what we want there, are writing at this moment, or wrote before our latest write (an echo
     that comes late). After news the caller wants what should stand there, be it the same as before: the wish
     of before is over.
+
+    What the vendor itself has dated before something it told us already is news only where history counts
+    (a field: an older opt-out is an opt-out); of a member of a set only the latest state does. Neither changes
+    what is known.
     """
     rows = wanted.hold(tx, [item.place for item in told], at)
-    news: list[bool] = []
-    touched: dict[Place, Row] = {}
-    for item in told:
-        row, value = rows[item.place], spell(item.value)
-        is_news = value != row.known and not _is_echo(row, value, item.at, at)
-        if is_news or value != row.known:
-            touched[row.place] = row
-            _take_in(row, value, at, is_news=is_news)
-        news.append(is_news)
-    wanted.save(tx, touched.values())
-    return news
+    heard = [(rows[item.place], *_hear(rows[item.place], spell(item.value), item.at, at)) for item in told]
+    wanted.save(tx, {row.place: row for row, _, is_touched in heard if is_touched}.values())
+    return [is_news for _, is_news, _ in heard]
 
 
-def _is_echo(row: Row, value: str, said_at: datetime | None, at: datetime) -> bool:
-    return value in (row.value, row.leased) or _is_late(row, value, said_at, at)
+def _hear(row: Row, value: str, said_at: datetime | None, at: datetime) -> tuple[bool, bool]:
+    """Take in what is said of a row; return whether it is news, and whether the row has changed."""
+    is_newest = said_at is not None and (row.known_at is None or said_at > row.known_at)
+    if value == row.known:
+        row.known_at = said_at if is_newest else row.known_at
+        return False, is_newest
+    if _is_late(row, value, said_at, at):
+        return False, False
+    if value in (row.value, row.leased):
+        if row.is_under_way or not (is_newest or row.state == "failed"):
+            return False, False  # perhaps of an older moment: it is written, and then it is known
+        row.known, row.known_at, row.leased = value, said_at, None
+        if row.value == value:
+            rest(row)
+        return False, True
+    if _is_old(row, said_at):
+        return not row.item, False
+    is_before_ours = said_at is not None and _is_ours(row) and row.known_at is not None and said_at <= row.known_at
+    if not is_before_ours:
+        row.known, row.known_at = value, said_at
+    elif not row.is_under_way:
+        row.leased = value  # ours is probably the last, but clocks differ: whatever is wanted next is written
+    if row.is_under_way:
+        row.version += 1  # which of the two is the last nobody knows: ours is written once more
+    elif row.state == "done":
+        row.value = None
+    return True, True
 
 
 def _is_late(row: Row, value: str, said_at: datetime | None, at: datetime) -> bool:
@@ -174,21 +195,18 @@ def _is_late(row: Row, value: str, said_at: datetime | None, at: datetime) -> bo
     return any(text == value and at - moment <= ECHO_WINDOW for text, moment in writes[:-1])
 
 
-def _take_in(row: Row, value: str, at: datetime, *, is_news: bool) -> None:
-    if not is_news and value not in (row.value, row.leased):
-        return  # late
-    if row.is_under_way:
-        if is_news:
-            row.known, row.known_at = value, at
-            row.version += 1  # which of the two is the last nobody knows: ours is written once more
-        return  # what the call comes to is written when it ends
-    if row.leased == value:
-        row.leased = None  # so it was carried out after all
-    row.known, row.known_at = value, at
-    if row.value == value:
-        rest(row)
-    elif row.state == "done":
-        row.value = None
+def _is_old(row: Row, said_at: datetime | None) -> bool:
+    """Tell whether the vendor has told of a later state already.
+
+    Our own writes do not count here: our clock and theirs differ, and nobody's change may be lost by that.
+    """
+    return said_at is not None and row.known_at is not None and said_at < row.known_at and not _is_ours(row)
+
+
+def _is_ours(row: Row) -> bool:
+    """Tell whether what is known is known because we wrote it."""
+    writes = writes_of(row)
+    return bool(writes) and row.known_at is not None and abs(row.known_at - writes[-1][1]) < timedelta(milliseconds=1)
 
 
 def forget(tx: Transaction, account_id: AccountId, object_: str, record_id: str) -> None:

@@ -46,6 +46,7 @@ def written(store: Store, value: str, seconds: float, place: Place = STATUS) -> 
         text = writeback.spell(value)
         found.value = found.known = text
         note_write(found, text, after(seconds))
+        found.known_at = after(seconds)
         writeback.rest(found)
         wanted.save(tx, [found])
 
@@ -162,6 +163,8 @@ def test_an_echo_of_a_write_that_seemed_to_fail_settles_it(store: Store) -> None
     tell(store, "Unknown")
     wish(store, "Opted in")
     assert tell(store, "Opted in", 60) is False
+    assert row(store).state == "waiting", "undated, it may be of an older moment"
+    assert tell(store, "Opted in", 60, said=after(30)) is False
     assert (row(store).state, row(store).known) == ("done", '"Opted in"')
 
 
@@ -202,12 +205,40 @@ def test_news_during_a_write_lets_it_be_written_once_more(store: Store) -> None:
     assert row(store).version != row(store).leased_version
 
 
+def test_of_a_field_an_older_state_is_news_and_changes_nothing(store: Store) -> None:
+    tell(store, "Opted in", 10, said=after(9))
+    assert tell(store, "Opted out", 20, said=after(5)) is True
+    assert row(store).known == '"Opted in"'
+
+
+def test_of_a_member_of_a_set_only_the_latest_state_counts(store: Store) -> None:
+    tag = STATUS._replace(field="tags", item="vip")
+    tell(store, True, 10, said=after(9), place=tag)
+    assert tell(store, False, 20, said=after(5), place=tag) is False
+    assert tell(store, False, 20, said=after(12), place=tag) is True
+
+
+def test_whatever_is_wanted_after_news_from_before_our_write_is_written(store: Store) -> None:
+    for value in ("Opted out", "Opted in"):
+        written(store, "Opted in", 60)
+        assert tell(store, "Opted out", 121, said=after(55)) is True, "somebody's opt-out is not lost"
+        assert wish(store, value, 122) == {CRM}, "which of the two came last is not certain"
+        written(store, "Unknown", 130)
+
+
+def test_an_old_telling_does_not_stand_for_a_wish(store: Store) -> None:
+    written(store, "Opted in", 60)
+    wish(store, "Opted out", 120)
+    assert tell(store, "Opted out", 121, said=after(30)) is False
+    assert row(store).state == "waiting"
+
+
 def test_members_of_a_set_are_wished_for_one_by_one(store: Store) -> None:
     tags = Place(CRM, "customer", "5521", "tags")
     with store.write() as tx:
         found = want(tx, [Want(**tags._replace(item=item)._asdict(), value=True) for item in ("vip", "opted-in")], AT)
     assert found == {CRM}
-    assert tell(store, True, 1, place=tags._replace(item="vip")) is False
+    assert tell(store, True, 1, said=after(1), place=tags._replace(item="vip")) is False
     assert row(store, tags._replace(item="vip")).state == "done"
     assert row(store, tags._replace(item="opted-in")).state == "waiting"
 
