@@ -148,18 +148,22 @@ def show(id_: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("term", metavar="ORDER|PHONE|ID")
+@click.argument("term", metavar="ORDER|PERSON|ID")
 @as_json
 def explain(term: str, as_json: bool) -> None:
-    """Tell why something was, or was not, sent: every decision, step by step.
+    """Tell why something was, or was not, sent: every decision, step by step, with the consent behind it.
 
-    Takes an order (#1001 or 1001), a phone number in any form, the id of a message or an event, the
-    channel's id of a message, the delivery id of a webhook, or the number of a stored request.
+    Takes an order (#1001 or 1001), the id of a message or an event, the channel's id of a message, the
+    delivery id of a webhook, or the number of a stored request; and what followed from it is told too.
+    Of a person (a phone number in any form, an e-mail address, the id of a contact, a record of a shop or
+    CRM) it tells where they stand, the whole ledger with its evidence, their labels and records, and the
+    last decisions about them.
 
     \b
     Examples:
       connector explain 1001
-      connector explain "+49 170 1234567"
+      connector explain "+44 7400 123456"
+      connector explain Contact:003000000000001AAA
     """
     stories = tell(tools().store, term)
     if as_json:

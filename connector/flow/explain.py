@@ -1,21 +1,26 @@
 """The decision trace, in words: why something was, or was not, sent.
 
-A story is told from what is stored and from nothing else, so it says the same a month later. Phone
-numbers show their last digits only.
+A story is told from what is stored and from nothing else, so it says the same a month later; only where a
+person stands is told as of now. Phone numbers show their last digits only.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
 
-from connector.model import State, Status
-from connector.store import Store, Transaction, find, look
+from connector.flow.followed import tell_learned, tell_wishes
+from connector.flow.life import tell_life, tone_of
+from connector.flow.portrait import Portrait, concerned, portray, tell_person, whom
+from connector.flow.story import Line as Line
+from connector.flow.story import Story as Story
+from connector.flow.story import Tone as Tone
+from connector.flow.story import hidden, spoken
+from connector.flow.story import hide_phone as hide_phone
+from connector.flow.story import hide_phones as hide_phones
+from connector.model import ContactId, KeyKind, now
+from connector.store import Store, Transaction, about, find, look
 from connector.store.views import (
-    AttemptRow,
     DecisionRow,
     EventFile,
     EventFilter,
@@ -23,81 +28,72 @@ from connector.store.views import (
     InboundRow,
     MessageFile,
     MessageFilter,
-    MessageRow,
-    ReceiptRow,
     RequestRow,
 )
 
 MOST_STORIES = 20
-
-
-class Tone(StrEnum):
-    """How a line is meant; skipped is not failed."""
-
-    OK = "ok"
-    SKIP = "skip"
-    FAIL = "fail"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of a story; ``at`` is None for what holds now, ``depth`` 1 for what belongs to the line above."""
-
-    at: datetime | None
-    tone: Tone
-    words: str
-    depth: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """What became of one thing. ``found`` is False for the story of having found nothing."""
-
-    title: str
-    tone: Tone
-    outcome: str
-    """The end of it, in a few words."""
-    lines: tuple[Line, ...]
-    event_id: str | None = None
-    request_id: int | None = None
-    message_ids: tuple[str, ...] = ()
-    found: bool = True
-
-
-_WRITTEN = re.compile(r"(?<![\w.+:#\-])(?:\+\d|00\d|0\d)[\d \u00a0()\-]{5,}\d(?!\w)")
-
-
-def hide_phone(phone: str) -> str:
-    """Show only the end of a phone number or of a channel's own id of a person."""
-    shown = 4 if len(phone) > 9 else 2
-    return f"••• {phone[-shown:]}" if phone else ""
-
-
-def hide_phones(words: str) -> str:
-    """Hide phone numbers inside a sentence."""
-    return _WRITTEN.sub(lambda match: hide_phone(re.sub(r"\D", "", match[0])), words)
+MOST_PEOPLE = 3
+"""So many people are told of; a term that means more is too wide."""
 
 
 def explain(store: Store, term: str) -> list[Story]:
     """Tell what became of an order, a person, a message, an event or a delivery, the oldest first.
 
-    There is always at least one story; where nothing was found it says where was looked, and what is near.
+    A person (phone, e-mail address, contact, record) is told first, with the whole ledger; of anything else
+    the people concerned come last, with where they stand now. There is always at least one story; where
+    nothing was found it says where was looked, and what is near.
     """
     with store.read() as tx:
         found = find.find(tx, term)
-        events = {event.id: event for event in _events(tx, found)}
-        files = [look.event_file(tx, id_) for id_ in sorted(events)[-MOST_STORIES:]]
-        stories = [tell_event(file) for file in files if file]
+        meant = [portrait for id_ in whom(tx, term)[:MOST_PEOPLE] if (portrait := portray(tx, id_, now()))]
+        events = {event.id: event for event in (*_events(tx, found), *_events_of(tx, meant))}
+        files = [file for id_ in sorted(events)[-MOST_STORIES:] if (file := look.event_file(tx, id_))]
+        stories = [tell_event(file) for file in files]
         if len(events) > MOST_STORIES:
             stories.insert(0, _tell_older(len(events) - MOST_STORIES))
         told = {event.request_id for event in events.values()}
         bare = [row for row in look.list_requests(tx, (), ids=found.request_ids) if row.id not in told]
         stories += [tell_request(row, look.inbound_of(tx, [row.id])) for row in bare]
         stories += [_tell_parked(remote_id) for remote_id in found.parked]
-        if found.senders and (said := look.inbound_from(tx, found.senders)):
+        senders = [*found.senders, *(value for portrait in meant for value in _senders(portrait))]
+        if senders and (said := look.inbound_from(tx, senders)):
             stories.append(_tell_said(said[::-1]))
+        if meant:
+            return [*(story for item in meant for story in tell_person(item, whole=True)), *stories]
+        stories += [story for item in people_of(tx, files) for story in tell_person(item)]
         return stories or [_tell_nothing(found, unread=len(look.list_requests(tx, ("new",))))]
+
+
+def people_of(tx: Transaction, files: Iterable[EventFile | MessageFile]) -> list[Portrait]:
+    """Return the people whom these events and messages concern, as they stand now."""
+    ids: dict[ContactId, None] = dict.fromkeys(id_ for file in files for id_ in concerned(tx, file))
+    return [portrait for id_ in list(ids)[:MOST_PEOPLE] if (portrait := portray(tx, id_, now()))]
+
+
+def events_about(tx: Transaction, portrait: Portrait, most: int = MOST_STORIES) -> list[EventRow]:
+    """Return the newest events about a person with what was decided about them, the newest first."""
+    records = [
+        (key.account_id, key.value)
+        for key in portrait.keys
+        if key.kind is KeyKind.RECORD and key.account_id is not None
+    ]
+    ids = about.events_of(tx, portrait.contact.id, records, most)
+    if phone := portrait.contact.phone:
+        found = find.find(tx, phone)
+        ids |= set(found.event_ids)
+    ids |= {told.evidence.removeprefix("event ") for told in portrait.entries if told.evidence.startswith("event ")}
+    return look.list_events(tx, EventFilter(ids=ids), most=most) if ids else []
+
+
+def _events_of(tx: Transaction, people: Iterable[Portrait]) -> Iterator[EventRow]:
+    for portrait in people:
+        yield from events_about(tx, portrait, MOST_STORIES + 1)
+
+
+def _senders(portrait: Portrait) -> Iterator[str]:
+    for key in portrait.keys:
+        if key.kind is not KeyKind.RECORD:
+            yield key.value
 
 
 def _events(tx: Transaction, found: find.Found) -> Iterator[EventRow]:
@@ -115,14 +111,14 @@ def outcome(event: EventRow) -> tuple[Tone, str]:
     sent = [told.mapping for told in event.decisions if told.verdict == "send"]
     if sent:
         return Tone.OK, "message by " + ", ".join(dict.fromkeys(sent))
-    reasons = dict.fromkeys(_plain(told.reason) for told in event.decisions)
+    reasons = dict.fromkeys(spoken(told.reason) for told in event.decisions)
     return Tone.SKIP, "skipped: " + ", ".join(reasons)
 
 
 def tell_event(file: EventFile) -> Story:
     """Tell an event from its arrival to the ends of its messages."""
     event = file.event
-    lines = [*_arrival(event, file.request)]
+    lines = [*_arrival(event, file.request), *tell_learned(file.followed)]
     if not event.decisions:
         words = f"No published mapping listens to {event.type}: nothing was to be sent."
         lines.append(Line(at=event.planned_at, tone=Tone.SKIP, words=words))
@@ -132,17 +128,20 @@ def tell_event(file: EventFile) -> Story:
             replace(line, depth=1)
             for message in file.messages
             if message.message.id == told.message_id and told.verdict == "send"
-            for line in _life(message, of=event)
+            for line in tell_life(message, of=event)
         ]
+    spread = {row.place for message in file.messages for row in message.followed.wishes}
+    own = [row for row in file.followed.wishes if row.place not in spread]
+    lines += tell_wishes(own, file.followed.accounts)
     tone, words = outcome(event)
     if file.messages:
-        states = [_plain(message.message.state) for message in file.messages]
-        tone, words = _tone(file.messages[-1].message.state), f"message {', '.join(states)}"
+        states = [spoken(message.message.state) for message in file.messages]
+        tone, words = tone_of(file.messages[-1].message.state), f"message {', '.join(states)}"
     return Story(
         title=f"{event.type} · {event.label or event.subject} · {event.account}",
         tone=tone,
         outcome=words,
-        lines=_hidden(lines),
+        lines=hidden(lines),
         event_id=event.id,
         request_id=event.request_id,
         message_ids=tuple(message.message.id for message in file.messages),
@@ -158,12 +157,12 @@ def tell_message(file: MessageFile) -> Story:
         for told in event.decisions:
             if told.message_id == message.id and told.verdict == "send":
                 lines += _decision(told)
-    lines += _life(file, of=event)
+    lines += tell_life(file, of=event)
     return Story(
         title=f"{message.label or message.subject} · {message.mapping} · {hide_phone(message.recipient)}",
-        tone=_tone(message.state),
-        outcome=f"message {_plain(message.state)}",
-        lines=_hidden(lines),
+        tone=tone_of(message.state),
+        outcome=f"message {spoken(message.state)}",
+        lines=hidden(lines),
         event_id=message.event_id,
         request_id=event.request_id if event else None,
         message_ids=(message.id,),
@@ -179,8 +178,8 @@ def tell_request(row: RequestRow, said: Sequence[InboundRow] = ()) -> Story:
     return Story(
         title=f"request {row.id} · {row.topic or 'no topic'} · {row.account}",
         tone=tone,
-        outcome=_plain(row.state),
-        lines=_hidden([*lines, *map(_said, said)]),
+        outcome=spoken(row.state),
+        lines=hidden([*lines, *map(_said, said)]),
         request_id=row.id,
     )
 
@@ -208,7 +207,7 @@ def _tell_said(said: Sequence[InboundRow]) -> Story:
         title="what this person said",
         tone=Tone.INFO,
         outcome=f"{len(said)} heard",
-        lines=_hidden(map(_said, said)),
+        lines=hidden(map(_said, said)),
     )
 
 
@@ -228,7 +227,7 @@ def _tell_nothing(found: find.Found, *, unread: int) -> Story:
         words = "Whatever arrived has been read. Did the shop send it? `connector accounts check` asks."
     lines.append(Line(at=None, tone=Tone.INFO, words=words))
     title = f"Nothing is known of {found.term!r}"
-    return Story(title=hide_phones(title), tone=Tone.INFO, outcome="not found", lines=_hidden(lines), found=False)
+    return Story(title=hide_phones(title), tone=Tone.INFO, outcome="not found", lines=hidden(lines), found=False)
 
 
 def _arrival(event: EventRow, request: RequestRow | None) -> Iterator[Line]:
@@ -254,79 +253,8 @@ def _decision(told: DecisionRow) -> Iterator[Line]:
         yield Line(at=told.at, tone=mark, words=f"{step.name}: {step.words}", depth=1)
     if tone is Tone.SKIP:
         why = told.words if not told.steps or told.words not in told.steps[-1].words else ""
-        words = f"Nothing was sent ({_plain(told.reason)}). {why}".strip()
+        words = f"Nothing was sent ({spoken(told.reason)}). {why}".strip()
         yield Line(at=told.at, tone=tone, words=words, depth=1)
-
-
-def _life(file: MessageFile, of: EventRow | None) -> list[Line]:
-    message = file.message
-    words = f"Message {message.id} to {hide_phone(message.recipient)}: template {message.template}"
-    words += f" ({message.language}, {message.category})"
-    lines = [Line(at=message.created_at, tone=Tone.INFO, words=words), *_due(message)]
-    if of and of.id != message.event_id:
-        newer = "A newer event about the same subject has replaced what it says."
-        lines.append(Line(at=message.created_at, tone=Tone.INFO, words=newer))
-    lines += [_attempt(number, row) for number, row in enumerate(file.attempts, 1)]
-    lines += [_receipt(row) for row in file.receipts]
-    lines.sort(key=lambda line: _moment(line.at or message.created_at))
-    failed = any(line.tone is Tone.FAIL for line in lines)
-    return [*lines, *_end(message, failed=failed)]
-
-
-def _moment(at: datetime) -> datetime:
-    """Return a moment to sort by: channels tell whole seconds, and mean some time within them."""
-    return at if at.microsecond else at + timedelta(seconds=1)
-
-
-def _due(message: MessageRow) -> Iterator[Line]:
-    waits = message.not_before > message.created_at + timedelta(seconds=1)
-    if waits and not (message.ended_at and message.ended_at < message.not_before):
-        words = "Due to leave." if message.tries < 2 else "Due to be tried again."
-        yield Line(at=message.not_before, tone=Tone.INFO, words=words)
-
-
-def _attempt(number: int, row: AttemptRow) -> Line:
-    tone, words = _ATTEMPT_ENDS.get(row.outcome, (Tone.INFO, row.outcome))
-    why = ": ".join(filter(None, (row.code and f"code {row.code}", row.words)))
-    return Line(at=row.started_at, tone=tone, words=f"Attempt {number}: {words}" + (f" ({why})" if why else ""))
-
-
-_ATTEMPT_ENDS = {
-    "": (Tone.INFO, "begun, and no result written yet: in flight, or in doubt"),
-    "accepted": (Tone.OK, "the channel took it over"),
-    "temporary": (Tone.INFO, "refused for now"),
-    "uncertain": (Tone.INFO, "no answer; it may have been carried out"),
-    "permanent": (Tone.FAIL, "refused"),
-    "credentials": (Tone.FAIL, "the account was refused"),
-}
-
-
-def _receipt(row: ReceiptRow) -> Line:
-    if row.status is not Status.FAILED:
-        return Line(at=row.occurred_at, tone=Tone.OK, words=f"Receipt: {row.word}")
-    again = row.retry_after is not None
-    why = ": ".join(filter(None, (row.code and f"code {row.code}", row.words)))
-    words = f"Receipt: {'failed for now' if again else 'failed'} ({why or 'the channel gave no reason'})"
-    tone = Tone.INFO if again else Tone.FAIL
-    return Line(at=row.occurred_at, tone=tone, words=f"{words}. {row.advice}" if row.advice else words)
-
-
-def _end(message: MessageRow, *, failed: bool) -> Iterator[Line]:
-    why = " ".join(filter(None, (message.reason and f"({_plain(message.reason)})", message.words)))
-    if message.state in _NOW:
-        yield Line(at=None, tone=Tone.INFO, words=f"{_NOW[message.state]} {why}".strip())
-    elif message.state in (State.CANCELLED, State.EXPIRED, State.SKIPPED):
-        words = f"{_plain(message.state).capitalize()}: it was not sent. {why}".strip()
-        yield Line(at=message.ended_at, tone=Tone.SKIP, words=words)
-    elif message.state is State.FAILED and not failed:
-        yield Line(at=message.ended_at, tone=Tone.FAIL, words=f"Failed. {why}".strip())
-
-
-_NOW = {
-    State.WAITING: "It waits to be sent.",
-    State.SENDING: "It is being sent.",
-    State.IN_DOUBT: "In doubt: an attempt may have been carried out; a receipt that names it will tell.",
-}
 
 
 def _said(row: InboundRow) -> Line:
@@ -336,19 +264,3 @@ def _said(row: InboundRow) -> Line:
         "preference": f"They chose {row.word} for {row.words or 'messages'}.",
     }.get(row.kind, f"{row.kind} {row.word}: {row.words}")
     return Line(at=row.occurred_at, tone=Tone.INFO, words=words)
-
-
-def _tone(state: State) -> Tone:
-    if state is State.FAILED:
-        return Tone.FAIL
-    if state in (State.CANCELLED, State.EXPIRED, State.SKIPPED):
-        return Tone.SKIP
-    return Tone.INFO if state in _NOW else Tone.OK
-
-
-def _plain(word: str) -> str:
-    return word.replace("_", " ")
-
-
-def _hidden(lines: Iterable[Line]) -> tuple[Line, ...]:
-    return tuple(replace(line, words=hide_phones(line.words)) for line in lines)

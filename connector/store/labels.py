@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, select, tuple_
 
@@ -87,18 +88,20 @@ def history(tx: Transaction, ids: Collection[ContactId]) -> list[LabelChange]:
     if not ids:
         return []
     query = select(label_change).where(label_change.c.contact_id.in_(list(ids))).order_by(label_change.c.id)
-    return [
-        LabelChange(
-            key=row.key,
-            contact_id=ContactId(row.contact_id),
-            name=row.name,
-            added=row.added,
-            origin=row.origin,
-            words=row.words,
-            at=row.at,
-        )
-        for row in tx.execute(query)
-    ]
+    return [change_of(row) for row in tx.execute(query)]
+
+
+def change_of(row: Any) -> LabelChange:
+    """Return the change that a row of the table tells."""
+    return LabelChange(
+        key=row.key,
+        contact_id=ContactId(row.contact_id),
+        name=row.name,
+        added=row.added,
+        origin=row.origin,
+        words=row.words,
+        at=row.at,
+    )
 
 
 def count(tx: Transaction) -> dict[str, int]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Select, exists, func, select
 
-from connector.model import AccountId, State, Status, Step, first_id
-from connector.store import schema, templates
+from connector.model import AccountId, ContactId, MessageId, State, Status, Step, first_id
+from connector.store import about, reactions, schema, templates
 from connector.store.engine import Transaction
 from connector.store.views import (
     BARREN,
     AttemptRow,
+    Consequences,
     DecisionRow,
     EventFile,
     EventFilter,
@@ -147,9 +148,10 @@ def message_file(tx: Transaction, id_: str) -> MessageFile | None:
     row = tx.execute(select(schema.message).where(_MESSAGE.id == id_)).mappings().first()
     if row is None:
         return None
-    message = _message(row, account_names(tx))
+    names = account_names(tx)
+    message = _message(row, names)
     events = list_events(tx, EventFilter(ids=[message.event_id]))
-    return _file(tx, message, events[0] if events else None)
+    return _file(tx, message, events[0] if events else None, names)
 
 
 def event_file(tx: Transaction, id_: str) -> EventFile | None:
@@ -161,8 +163,31 @@ def event_file(tx: Transaction, id_: str) -> EventFile | None:
     planned = [told.message_id for told in event.decisions if told.message_id and told.verdict == "send"]
     query = select(schema.message).where(_MESSAGE.id.in_(planned)).order_by(_MESSAGE.id)
     rows = tx.execute(query).mappings().all()
-    files = tuple(_file(tx, _message(row, names), event) for row in rows)
-    return EventFile(event=event, request=_request(tx, event.request_id), messages=files)
+    files = tuple(_file(tx, _message(row, names), event, names) for row in rows)
+    told = _followed(tx, event.id, names)
+    return EventFile(event=event, request=_request(tx, event.request_id), messages=files, followed=told)
+
+
+def _followed(
+    tx: Transaction, id_: str, names: Mapping[str, str], since: datetime | None = None, whose: str | None = None
+) -> Consequences:
+    """Return what an event or a message led to, and what records were to hold from then on (``since``)."""
+    entries, changes = about.entries_by(tx, [id_]), about.labels_by(tx, [id_])
+    done = reactions.of(tx, messages=[MessageId(id_)])
+    moments = [entry.occurred_at for entry in entries] + [change.at for change in changes] + [item.at for item in done]
+    if since is not None and moments:
+        moments.append(since)
+    people = [ContactId(whose) if whose else None, *(entry.contact_id for entry in entries)]
+    people += [*(change.contact_id for change in changes), *(item.contact_id for item in done)]
+    answers = about.answers_to(tx, id_)
+    return Consequences(
+        reactions=tuple(done),
+        entries=tuple(entries),
+        labels=tuple(changes),
+        answers=tuple(list_messages(tx, MessageFilter(ids=answers)))[::-1] if answers else (),
+        wishes=tuple(about.wishes_of(tx, about.present(tx, people), min(moments))) if moments else (),
+        accounts=names,
+    )
 
 
 def inbound_of(tx: Transaction, request_ids: Iterable[int]) -> list[InboundRow]:
@@ -188,7 +213,7 @@ def mapping_names(tx: Transaction) -> list[str]:
     return list(tx.execute(select(schema.mapping.c.name).order_by(schema.mapping.c.name)).scalars())
 
 
-def _file(tx: Transaction, message: MessageRow, event: EventRow | None) -> MessageFile:
+def _file(tx: Transaction, message: MessageRow, event: EventRow | None, names: Mapping[str, str]) -> MessageFile:
     attempts = select(schema.attempt).where(_ATTEMPT.message_id == message.id).order_by(_ATTEMPT.id)
     receipts = select(schema.receipt).where(_RECEIPT.message_id == message.id)
     return MessageFile(
@@ -200,6 +225,7 @@ def _file(tx: Transaction, message: MessageRow, event: EventRow | None) -> Messa
             _receipt(row) for row in tx.execute(receipts.order_by(_RECEIPT.occurred_at, _RECEIPT.id)).mappings()
         ),
         template=templates.get(tx, AccountId(message.channel_id), message.template, message.language),
+        followed=_followed(tx, message.id, names, message.created_at, message.contact_id),
     )
 
 

@@ -6,7 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connector.model import State, Status, Step, Template
+from connector.model import Entry, State, Status, Step, Template
+from connector.store.labels import LabelChange
+from connector.store.reactions import Reaction
+from connector.store.wanted import Row
 
 BARREN = ("ignored", "unreadable", "broken")
 """States of requests that produced nothing."""
@@ -97,6 +100,24 @@ class MessageRow:
     delivered_at: datetime | None
     read_at: datetime | None
     ended_at: datetime | None
+    contact_id: str | None = None
+    in_reply_to: str | None = None
+    """The channel's id of what the person wrote, where this is an answer in free words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consequences:
+    """What followed from an event or a message, of people."""
+
+    reactions: tuple[Reaction, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    """Of the ledger."""
+    labels: tuple[LabelChange, ...] = ()
+    answers: tuple[MessageRow, ...] = ()
+    wishes: tuple[Row, ...] = ()
+    """What records of these people were to hold, since then."""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Names of accounts by id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +174,7 @@ class MessageFile:
     receipts: tuple[ReceiptRow, ...]
     template: Template | None
     """As the channel has it now; None where it was never synced."""
+    followed: Consequences = field(default_factory=Consequences)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +184,8 @@ class EventFile:
     event: EventRow
     request: RequestRow | None
     messages: tuple[MessageFile, ...]
+    followed: Consequences = field(default_factory=Consequences)
+    """Of the event itself: what it told of people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
