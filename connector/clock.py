@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 
-from connector.flow import catchup, due, silence, tending
+from connector.flow import catchup, due, redact, silence, tending
 from connector.log import get
 from connector.model import Account, AccountId, now
 from connector.store import Transaction, inbox, marks, outbox, wanted
@@ -45,6 +45,7 @@ def tick(tools: Wiring) -> None:
         unwritten = wanted.restless(tx)
         stale = [id_ for id_ in senders if _is_stale(tx, id_)]
         quiet = silence.is_due(tx)
+        redacts = redact.is_due(tx)
         asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
     if waiting:
         tools.queue.ring("decide")
@@ -63,6 +64,10 @@ def tick(tools: Wiring) -> None:
                 due.set_due(tx, chore, id_, now() + due.ASKED)
     for chore, id_ in asked:
         tools.queue.ring(chore, id_)
+    if redacts:
+        with tools.store.write() as tx:
+            redact.put_off(tx)
+        tools.queue.ring(redact.CHORE)
     if quiet:
         silence.observe(tools.store)
         silence.warn(tools.store, tools.directory.listeners())

@@ -13,9 +13,10 @@ from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
-from connector.flow import catchup, templates, tending
+from connector.flow import catchup, redact, templates, tending
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
+from connector.flow.erasure import digester
 from connector.flow.outcome import note_of
 from connector.flow.owner import is_dead, new_owner
 from connector.flow.recording import WriteBack
@@ -288,6 +289,29 @@ def tend(account_id: str) -> None:
     log.info(
         "job.done", job="tend", account=reached.account.name, findings=len(findings),
         wrong=sum(finding.ok is False for finding in findings),
+    )  # fmt: skip
+
+
+def privacy() -> None:
+    """Forget whoever shops have asked to be forgotten."""
+    tools, started = wiring(), time.monotonic()
+    tools.queue.heard("privacy")
+    patience = _patience(tools)
+    with _alone(tools, "privacy") as keep:
+        if keep is None:
+            return
+        worked = redact.work_off(
+            tools.store,
+            digester(tools.store, tools.vault),
+            enough=lambda: patience() or not keep(),
+            progress=lambda _what, _count: keep(),
+        )
+    if worked.left:
+        tools.queue.ring("privacy")
+    metrics.job_runs.add("privacy")
+    log.info(
+        "job.done", job="privacy", done=worked.done, failed=worked.failed, contacts=worked.forgotten.contacts,
+        seconds=round(time.monotonic() - started, 3), left=worked.left,
     )  # fmt: skip
 
 
