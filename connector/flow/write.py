@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from connector.flow import listen, react, records
+from connector.flow import listen, privacy, react, records
 from connector.flow.crowd import Crowd, Desk
 from connector.flow.react import Moved
 from connector.flow.settle import Settled, settle
@@ -104,6 +104,7 @@ def write(store: Store, desk: Desk, batch: Batch, planned: Sequence[Planned], *,
         stored = events.add(tx, fresh, at)
         done.events = len(stored)
         fresh = [new for new in fresh if new.id in stored]
+        privacy.note(tx, fresh, at)
         mine = [item for item in planned if item.event.id in stored or item.event.id in batch.replayed]
         mine = [item for item in mine if item.event.request_id in ours]
         crowd = Crowd(tx, desk, at)  # people first: whoever locks both, locks them before messages
