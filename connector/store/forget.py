@@ -152,7 +152,7 @@ def told_by(tx: Transaction, family: Collection[ContactId], account_id: AccountI
     tx.execute(delete(standing).where(standing.c.contact_id.in_(ids)))
 
 
-def account_page(tx: Transaction, account_id: AccountId, after: RequestId, most: int) -> list[RequestId]:
+def requests_page(tx: Transaction, account_id: AccountId, after: RequestId, most: int) -> list[RequestId]:
     """Return the next requests of an account above a number, emptied or not."""
     query = select(request.c.id).where(request.c.account_id == account_id, request.c.id > after)
     return [RequestId(number) for number in tx.execute(query.order_by(request.c.id).limit(most)).scalars()]

@@ -90,5 +90,13 @@ def forget_records(tx: Transaction, records: Collection[tuple[AccountId, str]], 
     tx.execute(update(privacy).where(theirs, privacy.c.state == "done").values(record=""))
 
 
+def forget_account(tx: Transaction, account_id: AccountId, at: datetime) -> None:
+    """Forget whose data an account's requests were about; all of them are done."""
+    theirs = privacy.c.account_id == account_id
+    gone = {"state": "done", "words": "The shop was erased.", "done_at": at}
+    tx.execute(update(privacy).where(theirs, privacy.c.state == "open").values(gone))
+    tx.execute(update(privacy).where(theirs).values(record=""))
+
+
 def _read(row: Any) -> Asked:
     return Asked(**row._mapping)

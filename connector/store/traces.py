@@ -252,6 +252,14 @@ def receivers_of(tx: Transaction, events: Collection[EventId]) -> dict[ContactId
     return found
 
 
+def about_events(tx: Transaction, ids: Collection[MessageId]) -> bool:
+    """Tell whether one of these messages is about an event, and not an answer in free words."""
+    return any(
+        tx.execute(select(message.c.id).where(message.c.id.in_(chunk), message.c.template != "").limit(1)).first()
+        for chunk in chunks(sorted(ids))
+    )
+
+
 def people_of(tx: Transaction, account_id: AccountId, after: ContactId, most: int) -> list[ContactId]:
     """Return the next contacts above an id that have a record of an account, or were told of its events."""
     known = select(identity.c.contact_id.label("id")).where(
