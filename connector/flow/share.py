@@ -17,6 +17,7 @@ from connector.mapping.contact import ContactMapping, FieldRule
 from connector.mapping.people import Owner, PeoplePolicy
 from connector.model import Account, AccountId, ContactId, Key, KeyKind, Person, Purpose, Standing
 from connector.store import Transaction, consents, labels, people
+from connector.store.wanted import LOOK_UP
 
 
 class Mappings(Protocol):
@@ -103,7 +104,7 @@ def _places_of(
     for account, mapping in writing:
         own = [number for holder, kind, number in records if holder == account.id and kind == mapping.object]
         if not own and mapping.look_up:
-            own = [f"?{id_}"]
+            own = [writeback.somewhere(id_)]
         for number in own:
             yield _Place(account, mapping, number)
 
@@ -140,7 +141,7 @@ def _of_rule(
         for name, worn_now in worn.items():
             if policy.owner(name) is not Owner.THEIRS and (not rule.only or name in rule.only):
                 yield _want(place, rule.vendor, worn_now, person.contact.id, at, item=name)
-    elif rule.contact == "wa_id":
+    elif rule.contact == "wa_id" and not place.record_id.startswith(LOOK_UP):  # nobody is looked up for that alone
         number = next((key.value for key in keys if key.kind is KeyKind.WA_ID), "")
         if number:
             yield _want(place, rule.vendor, number, person.contact.id, at)

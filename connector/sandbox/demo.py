@@ -89,7 +89,7 @@ def _play(stage: Stage, stack: ExitStack, seed: int) -> list[str]:
             reorder=0.2, early=0.05, tenants=(shop, org),
         )
     )  # fmt: skip
-    made = shop.stock(MIX, seed=seed)
+    shop.stock(MIX, seed=seed)
     address = start(stage, stack)
     shop_url = _connect(stage, sandbox, shop, org, keys)
     store = Store(f"sqlite:///{stage.data / 'connector.db'}")
@@ -101,7 +101,7 @@ def _play(stage: Stage, stack: ExitStack, seed: int) -> list[str]:
     _show_message(console, store)
     _show_traces(stage, store, posted)
     troubles = _audit(posted, told, sandbox.stats(), sandbox.messages(10_000))
-    troubles += way_back(stage, store, sandbox, shop, org, made)
+    troubles += way_back(stage, store, sandbox, shop, org, seed=seed + 1)
     for trouble in troubles:
         console.print(f"✗ {trouble}", style="bold red", soft_wrap=True)
     if not troubles:
