@@ -11,22 +11,31 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from connector.flow import ledger
 from connector.mapping.recipient import mask
 from connector.model import (
     AccountId,
     Category,
+    ConsentState,
+    Contact,
+    ContactId,
+    Entry,
+    Key,
+    KeyKind,
     MessageId,
     Part,
+    Purpose,
     Request,
     Slot,
     SlotKind,
+    Source,
     State,
     Template,
     first_id,
     new_id,
     now,
 )
-from connector.store import Store, accounts, inbox, schema, templates
+from connector.store import Store, accounts, inbox, people, schema, templates
 
 START = now().replace(microsecond=0) - timedelta(hours=2)
 SHOP = AccountId("acc-shop")
@@ -235,6 +244,36 @@ class Scene:
         }  # fmt: skip
         with self.store.write() as tx:
             tx.execute(insert(schema.inbound).values(values))
+
+    def person(self, phone: str = PHONE, *, record: str = "", at: datetime = START, **given: Any) -> ContactId:
+        """Store a contact that is known by a number, and by a record of the shop where one is given."""
+        id_ = ContactId(id_at(at))
+        keys = [Key(KeyKind.PHONE, phone), Key(KeyKind.WA_ID, phone)]
+        keys += [Key(KeyKind.RECORD, record, SHOP)] if record else []
+        with self.store.write() as tx:
+            people.add(tx, [Contact(id=id_, phone=phone, created_at=at, updated_at=at, **given)])
+            people.give_keys(tx, dict.fromkeys(keys, id_), at)
+        return id_
+
+    def entry(
+        self,
+        contact_id: ContactId,
+        state: ConsentState,
+        purpose: Purpose = Purpose.MARKETING,
+        *,
+        key: str = "",
+        at: datetime = START,
+        **given: Any,
+    ) -> str:
+        """Enter something into the ledger."""
+        told: dict[str, Any] = {"source": Source.KEYWORD, "place": "WhatsApp conversation", "actor": "the person"}
+        entry = Entry(
+            id=id_at(at), contact_id=contact_id, purpose=purpose, state=state, occurred_at=at, learned_at=at,
+            **told | given,
+        )  # fmt: skip
+        with self.store.write() as tx:
+            ledger.enter(tx, [(key or entry.id, entry)], at)
+        return entry.id
 
     def _decide(
         self,
