@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from connector.contract import Receiver
 from connector.flow import labels as labels_
@@ -15,11 +15,13 @@ from connector.flow.ledger import Changed
 from connector.flow.people import Met, People
 from connector.flow.writeback import Want
 from connector.mapping.people import PeoplePolicy
-from connector.model import Account, AccountId, Contact, ContactId, Entry, EventId, Sighting, new_id
+from connector.model import Account, AccountId, Contact, ContactId, Entry, EventId, Rekey, Sighting
 from connector.store import Transaction, outbox, people, reactions
 from connector.store.labels import LabelChange
 from connector.store.outbox import NewMessage
 from connector.store.reactions import Reaction
+
+Gathered = TypeVar("Gathered", LabelChange, Want, Reaction, NewMessage)
 
 
 class Accounts(Protocol):
@@ -63,17 +65,26 @@ class Crowd:
         self._answers: list[NewMessage] = []
         self._touched: set[ContactId] = set()
         self._untrue: dict[ContactId, set[str]] = {}
+        self._stays: dict[ContactId, ContactId] = {}
         self.changed: Changed = {}
 
     def meet(self, sightings: Sequence[Sighting]) -> list[ContactId | None]:
         """Return whose sightings these are; people who are new are added."""
         return self._follow(self.desk.people.meet(self.tx, sightings, self.at)).ids
 
-    def follow(self, changed: Changed) -> None:
-        """Share standings that changed elsewhere in this transaction."""
-        self._note(changed)
+    def rekey(self, change: Rekey) -> None:
+        """Let somebody be known by another number or user id."""
+        self._follow(self.desk.people.rekey(self.tx, change, self.at))
+
+    def present(self, id_: ContactId) -> ContactId:
+        """Return who somebody is by now who was met in this transaction: they may have been merged since."""
+        while id_ in self._stays:
+            id_ = self._stays[id_]
+        return id_
 
     def _follow(self, met: Met) -> Met:
+        self._stays |= met.stays
+        self._touched |= set(met.stays.values())  # whose records now include those of another
         self._note(met.changed)
         return met
 
@@ -129,22 +140,23 @@ class Crowd:
         """Write everything; return which accounts have something to write back, and which numbers to send."""
         self.enter_all()
         labelled = [
-            *labels_.change(self.tx, self._told_labels, self.policy, from_records=True),
-            *labels_.change(self.tx, self._labels, self.policy),
+            *labels_.change(self.tx, map(self._of_present, self._told_labels), self.policy, from_records=True),
+            *labels_.change(self.tx, map(self._of_present, self._labels), self.policy),
         ]
-        gone: dict[ContactId, set[str]] = {id_: set(names) for id_, names in self._untrue.items()}
+        gone: dict[ContactId, set[str]] = {}
+        for id_, names in self._untrue.items():
+            gone.setdefault(self.present(id_), set()).update(names)
         for item in labelled:
             if not item.added:
                 gone.setdefault(item.contact_id, set()).add(item.name)
         ids = {id_ for id_, _ in self.changed} | {item.contact_id for item in labelled} | set(gone) | self._touched
         accounts = share.spread(
-            self.tx, self.desk.catalogue, self.desk.accounts, ids, self.at, gone_labels=gone
-        ) | writeback.want(self.tx, self._wants, self.at)
-        reactions.add(self.tx, self._reactions)
-        outbox.add(self.tx, self._answers, self.at)
+            self.tx, self.desk.catalogue, self.desk.accounts, set(map(self.present, ids)), self.at, gone_labels=gone
+        ) | writeback.want(self.tx, list(map(self._of_present, self._wants)), self.at)
+        reactions.add(self.tx, list(map(self._of_present, self._reactions)))
+        outbox.add(self.tx, list(map(self._of_present, self._answers)), self.at)
         return accounts, {item.send.channel for item in self._answers}
 
-
-def entry_id() -> str:
-    """Return the id of a new entry."""
-    return new_id()
+    def _of_present(self, item: Gathered) -> Gathered:
+        """Let what was gathered about somebody be about who they are by now."""
+        return replace(item, contact_id=self.present(item.contact_id)) if item.contact_id in self._stays else item

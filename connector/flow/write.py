@@ -112,7 +112,8 @@ def write(store: Store, desk: Desk, batch: Batch, planned: Sequence[Planned], *,
         records.take_in(crowd, fresh)
         heard = receipts.hear(tx, [item for item in batch.heard if item.request_id in ours])
         listen.listen(crowd, heard)
-        _write_messages(tx, mine, recipients, at, done)
+        present = {key: crowd.present(id_) for key, id_ in recipients.items()}
+        _write_messages(tx, mine, present, at, done)
         _cancel(tx, fresh, at, done)
         settled = settle(tx, [(account, item) for number, account, item in batch.receipts if number in ours], at)
         _follow(crowd, settled, done)
