@@ -9,6 +9,7 @@ from datetime import datetime
 from connector.flow import react
 from connector.flow.crowd import Crowd
 from connector.flow.people import keys_of
+from connector.mapping.people import PeoplePolicy, Words
 from connector.mapping.words import Meant, meaning
 from connector.model import (
     AccountId,
@@ -16,6 +17,8 @@ from connector.model import (
     Contact,
     ContactId,
     Entry,
+    Key,
+    KeyKind,
     Notice,
     Preference,
     Purpose,
@@ -48,7 +51,7 @@ def listen(crowd: Crowd, heard: Sequence[Heard]) -> None:
     told = [item for item in heard if isinstance(item.item, Reply | Preference)]
     for item in heard:
         if isinstance(item.item, Notice | Reply) and item.item.rekey is not None:
-            crowd.follow(crowd.desk.people.rekey(crowd.tx, item.item.rekey, crowd.at).changed)
+            crowd.rekey(item.item.rekey)
     sightings = [_sighting(item) for item in told]
     whose = crowd.meet(sightings)
     replies = [
@@ -57,6 +60,7 @@ def listen(crowd: Crowd, heard: Sequence[Heard]) -> None:
         if isinstance(item.item, Reply) and id_ is not None and item.item.kind not in _SILENT
     ]
     people.heard(crowd.tx, _spoken(replies))
+    people.reached(crowd.tx, {id_ for _, _, id_ in replies})  # who writes is on the channel after all
     for item, id_ in zip(told, whose, strict=True):
         if isinstance(item.item, Preference) and id_ is not None:
             _prefer(crowd, item.account_id, item.item, id_)
@@ -104,22 +108,23 @@ class _Said:
 
 def _reply_all(crowd: Crowd, replies: Sequence[tuple[AccountId, Reply, ContactId]]) -> None:
     quoted = _quoted(crowd, [reply for _, reply, _ in replies])
+    locales = {id_: found.locale for id_, found in people.load(crowd.tx, {id_ for _, _, id_ in replies}).items()}
     said: list[_Said] = []
     for account_id, reply, id_ in replies:
         row = quoted.get(reply.in_reply_to) if reply.in_reply_to else None
-        if row is not None and reply.button and react.answered(crowd, row, reply, id_):
-            continue
-        found = _meant(crowd, account_id, reply, id_)
-        if found is None and row is not None and not reply.button:
-            react.answered(crowd, row, reply, id_)
-        elif found is not None and found.meant.kind == "unclear":
+        found = _meant(crowd, account_id, reply, id_, locales.get(id_, ""))
+        kind = found.meant.kind if found else ""
+        done = react.answered(crowd, row, reply, id_) if row and (reply.button or kind in ("", "unclear")) else ()
+        if found is None or (done and kind != "stop") or any(rule.consent for rule in done):
+            continue  # what the rules did is what it meant; but a stop is never lost to them
+        if kind == "unclear":
             _mark_unclear(crowd, found)
-        elif found is not None:
+        else:
             _enter(crowd, found)
             said.append(found)
     crowd.enter_all()
-    for found in said:
-        _confirm(crowd, found)
+    for found in {(found.account_id, found.contact_id, found.meant.kind): found for found in said}.values():
+        _confirm(crowd, found, locales.get(found.contact_id, ""))
 
 
 def _quoted(crowd: Crowd, replies: Iterable[Reply]) -> dict[RemoteId, Row]:
@@ -127,12 +132,12 @@ def _quoted(crowd: Crowd, replies: Iterable[Reply]) -> dict[RemoteId, Row]:
     return {row.remote_id: row for row in outbox.load(crowd.tx, remote_ids=asked) if row.remote_id}
 
 
-def _meant(crowd: Crowd, account_id: AccountId, reply: Reply, id_: ContactId) -> _Said | None:
+def _meant(crowd: Crowd, account_id: AccountId, reply: Reply, id_: ContactId, locale: str) -> _Said | None:
     """Return what a message means by the policy's words, or by a payload such as ``marketing:stop``."""
     purpose, _, kind = reply.button.partition(":")
     if kind in ("stop", "start") and purpose in set(Purpose):
         return _Said(account_id, reply, id_, Meant(kind, ""), (Purpose(purpose),))
-    meant = meaning(reply.text, crowd.policy) if reply.kind in ("text", "button", "interactive") else None
+    meant = meaning(reply.text, crowd.policy, locale) if reply.kind in ("text", "button", "interactive") else None
     if meant is None:
         return None
     purposes = crowd.policy.stop_purposes if meant.kind == "stop" else crowd.policy.start_purposes
@@ -170,9 +175,9 @@ def _mark_unclear(crowd: Crowd, said: _Said) -> None:
     )  # fmt: skip
 
 
-def _confirm(crowd: Crowd, said: _Said) -> None:
+def _confirm(crowd: Crowd, said: _Said, locale: str) -> None:
     """Say once that it was understood, where it changed anything."""
-    words = crowd.policy.words.get(said.meant.language) or crowd.policy.words.get("en")
+    words = _words(crowd.policy, said.meant.language or locale)
     stop = said.meant.kind == "stop"
     text = (words.stopped if stop else words.started) if words else ""
     wanted = ConsentState.REVOKED if stop else ConsentState.GRANTED
@@ -183,6 +188,14 @@ def _confirm(crowd: Crowd, said: _Said) -> None:
     if crowd.policy.confirm and text and now_so:
         key = f"{said.account_id}:{said.contact_id}:{said.meant.kind}:{said.reply.key}"
         crowd.answer(react.answer_to(said.reply, said.contact_id, text, key, channel=said.account_id))
+
+
+def _words(policy: PeoplePolicy, language: str) -> Words | None:
+    """Return the words of a language (``pt_BR``), else of its nearest, else of English."""
+    wanted = language.replace("_", "-").lower()
+    known = {name.lower(): words for name, words in policy.words.items()}
+    near = (name for name in known if name.partition("-")[0] == wanted.partition("-")[0])
+    return known.get(wanted) or known.get(next(near, "en"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +213,9 @@ class Refused:
 def refused(crowd: Crowd, items: Iterable[Refused]) -> None:
     """Learn from refusals: who stopped marketing, who is not on the channel, who is blocked."""
     for item in items:
-        id_ = item.row.contact_id
-        if id_ is None:
+        if item.row.contact_id is None:
             continue
+        id_ = crowd.present(item.row.contact_id)
         if item.about == "opted_out":
             crowd.enter(
                 f"refusal:{item.row.id}",
@@ -243,7 +256,7 @@ def _learned(crowd: Crowd, item: Refused, key: str, words: str) -> Reaction:
 def known_by(crowd: Crowd, matched: Iterable[tuple[Receipt, Row]]) -> None:
     """Learn the user ids that receipts tell of, so that people are known when their number is not told any more."""
     sightings = [
-        Sighting(keys=keys_of(replace(item.recipient, phone=row.recipient)), seen_at=item.occurred_at)
+        Sighting(keys=(Key(KeyKind.PHONE, row.recipient), *keys_of(item.recipient)), seen_at=item.occurred_at)
         for item, row in matched
         if item.status in (Status.SENT, Status.FAILED) and item.recipient.user_id and row.recipient.startswith("+")
     ]

@@ -70,8 +70,8 @@ def outcomes(crowd: Crowd, moved: Iterable[Moved]) -> None:
     _do(crowd, cases)
 
 
-def answered(crowd: Crowd, row: Row, reply: Reply, contact_id: ContactId) -> bool:
-    """Do what the rules say about a reply to a message; tell whether any rule was about it."""
+def answered(crowd: Crowd, row: Row, reply: Reply, contact_id: ContactId) -> Sequence[Rule]:
+    """Do what the rules say about a reply to a message; return the rules that were about it."""
     on = "button" if reply.button else "replied"
     cases = [
         _Case(
@@ -82,7 +82,7 @@ def answered(crowd: Crowd, row: Row, reply: Reply, contact_id: ContactId) -> boo
         if rule.on == on and rule.payload in ("", reply.button)
     ]  # fmt: skip
     _do(crowd, cases)
-    return bool(cases)
+    return [case.rule for case in cases]
 
 
 def _rules(crowd: Crowd, row: Row) -> Sequence[Rule]:
