@@ -24,6 +24,8 @@ from connector.model import Event, Ignored, Payload, dig, parse_time, text_at
 AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours before its times are not believed."""
 LABEL_LIMIT = 60
+MOST_ORDERS = 5000
+"""Orders that one event may be about."""
 
 _OF_AN_ORDER = ("fulfillment", "shipment", "refund", "order_edit")
 """Kinds whose payload says little about the order that they belong to, so that they remember it."""
@@ -128,6 +130,10 @@ def _about(payload: Payload, kind: str) -> Iterable[str]:
         yield f"order:{order}"
     if kind in ("order", "checkout", "draft_order") and (customer := _id(payload, "customer.id")):
         yield f"customer:{customer}"
+    orders = payload.get("orders_to_redact")  # customers/redact: they are forgotten with their customer
+    for place in range(min(len(orders), MOST_ORDERS) if isinstance(orders, list) else 0):
+        if order := _id(payload, f"orders_to_redact.{place}"):
+            yield f"order:{order}"
 
 
 def _order_id(payload: Payload, kind: str) -> str:
