@@ -60,7 +60,7 @@ def messages(tx: Transaction, ids: Collection[MessageId], at: datetime) -> int:
     for chunk in chunks(sorted(ids)):
         theirs = message.c.id.in_(chunk)
         done += tx.execute(
-            update(message).where(theirs).values(
+            update(message).where(theirs, message.c.recipient != "").values(
                 gone | {"slots": {}, "words": "", "in_reply_to": None, "dedupe_key": _key("answer|")}
             )
         ).rowcount  # fmt: skip
