@@ -52,8 +52,9 @@ _HOW = {
     Source.IMPORT: "by an import",
     Source.ADMIN: "by an admin",
 }
-_PERSONAL = re.compile(r"(?<![\w.])\+?\(?\d(?:[ ()/.\-\u00a0]*\d){8,}(?!\w)|[^\s@]+@[^\s@]+")
-"""Numbers of nine digits and more, and e-mail addresses; a date has eight digits."""
+_PERSONAL = re.compile(r"(?<![\w.])\+?\(?\d(?:[ ()/.\-\u00a0]*\d){8,}(?!\w)|[^\s@]+@[^\s@]+|(?<=wamid\.)\S+")
+"""Numbers of nine digits and more, e-mail addresses, and WhatsApp's ids of messages, which hold the number in
+base64; a date has eight digits."""
 _CAP = 300
 """Characters of a place or of evidence that a sentence quotes."""
 
