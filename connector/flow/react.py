@@ -110,10 +110,11 @@ def _do(crowd: Crowd, cases: Sequence[_Case]) -> None:
     fresh = crowd.fresh(case.key for case in cases)
     subjects = events.subjects_of(crowd.tx, {case.row.event_id for case in cases if case.key in fresh})
     for case in cases:
+        consented = list(_consent(crowd, case))  # as often as they say so: the last word counts
         if case.key in fresh:
             fresh.discard(case.key)
             done = [
-                *_consent(crowd, case),
+                *consented,
                 *_labels(crowd, case),
                 *_record(crowd, case, subjects.get(case.row.event_id, ())),
                 *_cancel(crowd, case),
@@ -133,7 +134,7 @@ def _consent(crowd: Crowd, case: _Case) -> Iterable[str]:
     for purpose, state in case.rule.consent.items():
         said = case.reply.text or case.reply.button if case.reply else ""
         crowd.enter(
-            f"{case.key}:{purpose}",
+            f"{case.key}:{purpose}" + (f":{case.reply.key}" if case.reply else ""),
             Entry(
                 id=new_id(), contact_id=case.contact_id, purpose=purpose, state=state,
                 source=Source.BUTTON if case.on == "button" else Source.KEYWORD, account_id=case.row.channel_id,
