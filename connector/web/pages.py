@@ -17,7 +17,7 @@ from flask import Blueprint, Response, current_app, make_response, redirect, ren
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from connector.flow import explain
+from connector.flow import explain, followed, portrait
 from connector.flow.bubble import TICKS, fill
 from connector.model import State, now
 from connector.store import Store, Transaction, counts, find, look
@@ -133,11 +133,13 @@ class _Searched:
         self.requests = look.list_requests(tx, (), ids=found.request_ids) if found.request_ids else []
         planned = {told.message_id for row in self.events for told in row.decisions if told.message_id}
         self.message_ids = planned | set(found.message_ids)
+        whom = portrait.whom(tx, found.term)[: explain.MOST_PEOPLE]
+        self.people = [who for id_ in whom if (who := portrait.portray(tx, id_, now()))]
         self.looked = found.looked
         self.near = found.near
 
     def __bool__(self) -> bool:
-        return bool(self.events or self.message_ids or self.requests)
+        return bool(self.events or self.message_ids or self.requests or self.people)
 
 
 def _search(tx: Transaction, term: str) -> _Searched:
@@ -149,6 +151,7 @@ def message(id_: str) -> str | tuple[str, int]:
     """Show one message as the phone shows it, beside its life."""
     with _store().read() as tx:
         file = look.message_file(tx, id_) if _ID.fullmatch(id_) else None
+        people = explain.people_of(tx, [file]) if file else []
         unread = _unread(tx)
     if file is None:
         return render_template("missing.html", what="message", unread=unread), 404
@@ -158,6 +161,7 @@ def message(id_: str) -> str | tuple[str, int]:
         row=file.message,
         bubble=fill(file.template, file.message.slots) if file.template else None,
         story=explain.tell_message(file),
+        people=people,
         unread=unread,
     )
 
@@ -187,10 +191,31 @@ def event(id_: str) -> str | tuple[str, int]:
     """Show one event with every decision about it, step by step."""
     with _store().read() as tx:
         file = look.event_file(tx, id_) if _ID.fullmatch(id_) else None
+        people = explain.people_of(tx, [file]) if file else []
         unread = _unread(tx)
     if file is None:
         return render_template("missing.html", what="event", unread=unread), 404
-    return render_template("event.html", file=file, row=file.event, story=explain.tell_event(file), unread=unread)
+    story = explain.tell_event(file)
+    return render_template("event.html", file=file, row=file.event, story=story, people=people, unread=unread)
+
+
+@pages.get("/people/<id_>")
+def person(id_: str) -> AnyResponse | str | tuple[str, int]:
+    """Show one person: where they stand and why, the ledger, labels, records, and the decisions about them."""
+    with _store().read() as tx:
+        whom = portrait.whom(tx, id_) if _ID.fullmatch(id_) else []
+        found = portrait.portray(tx, whom[0], now()) if whom else None
+        unread = _unread(tx)
+        events = explain.events_about(tx, found) if found else []
+    if found is None:
+        return render_template("missing.html", what="person", unread=unread), 404
+    if found.contact.id != id_:  # merged since
+        return redirect(url_for("pages.person", id_=found.contact.id), 303)
+    stories = {story.title.partition(" · ")[2]: story for story in portrait.tell_person(found, whole=True)}
+    wishes = [(row, *followed.tell_state(row)) for row in found.wishes]
+    return render_template(
+        "person.html", who=found, stories=stories, wishes=wishes, events=events, tells=followed, unread=unread
+    )
 
 
 @pages.get("/requests")

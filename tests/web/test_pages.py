@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from connector.model import Part, State, now
-from connector.store import Store, templates
+from connector.model import ConsentState, Part, State, now
+from connector.store import Store, people, templates
 from connector.web.pages import COOKIE, HEADERS, pages
 from tests.scene import CHANNEL, PHONE, SLOTS, START, TEMPLATE, Scene
 
@@ -51,7 +51,7 @@ def read(client: FlaskClient, path: str, status: int = 200) -> str:
     return answer.text
 
 
-PATHS = ["/", "/messages", "/messages/x", "/events", "/events/x", "/requests"]
+PATHS = ["/", "/messages", "/messages/x", "/events", "/events/x", "/requests", "/people/x"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -247,7 +247,16 @@ def test_no_search_is_too_strange(scene: Scene, client: FlaskClient, term: str) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/messages/" + "0" * 26, "/messages/x", "/events/" + "0" * 26, "/events/%00", "/messages/%27"]
+    "path",
+    [
+        "/messages/" + "0" * 26,
+        "/messages/x",
+        "/events/" + "0" * 26,
+        "/events/%00",
+        "/messages/%27",
+        "/people/x",
+        "/people/%00",
+    ],
 )
 def test_what_is_not_there_is_told_so(client: FlaskClient, path: str) -> None:
     assert "There is no such" in read(client, path, 404)
@@ -348,3 +357,50 @@ def test_whatever_vendors_and_people_write_is_text_and_nothing_else(scene: Scene
         assert "<img src=x" not in text, path
         assert 'href="javascript:' not in text, path
     assert "&lt;script&gt;" in read(client, f"/messages/{id_}")
+
+
+def test_a_person_has_a_page_with_the_ledger_and_the_decisions(scene: Scene, client: FlaskClient) -> None:
+    contact = scene.person(record="customer:5521", name="Zoë", email="zoe@example.org")
+    entry = scene.entry(contact, ConsentState.REVOKED, wording=f"stop, I am {PHONE}")
+    message = scene.message(contact_id=contact)
+    text = read(client, f"/people/{contact}")
+    assert re.search(r'stands-revoked">\s*<h2>Marketing', text)
+    assert re.search(r'stands-unknown">\s*<h2>Utility', text)
+    assert entry in text
+    assert "customer:5521 of main-store" in text
+    assert "message by order_paid" in text
+    assert "1701234567" not in text
+    assert "zoe@" not in text
+    assert f'href="/people/{contact}"' in read(client, f"/messages/{message}")
+
+
+@pytest.mark.parametrize("term", ["%2B491701234567", "zoe@example.org", "customer:5521"])
+def test_a_search_takes_whatever_a_person_is_known_by(scene: Scene, client: FlaskClient, term: str) -> None:
+    contact = scene.person(record="customer:5521", email="zoe@example.org")
+    text = read(client, f"/messages?q={term}")
+    assert f'href="/people/{contact}"' in text
+    assert "Nothing is known" not in text
+
+
+def test_an_event_shows_where_the_person_stands_now(scene: Scene, client: FlaskClient) -> None:
+    contact, event = scene.person(), scene.event()
+    scene.entry(contact, ConsentState.GRANTED, key=f"{event}:agreed")
+    text = read(client, f"/events/{event}")
+    assert "Ledger: marketing granted" in text
+    assert 'class="stands-granted"' in text
+
+
+def test_the_page_of_a_merged_person_leads_to_who_they_are_now(scene: Scene, client: FlaskClient) -> None:
+    keep, gone = scene.person(), scene.person("+447400123456")
+    with scene.store.write() as tx:
+        people.merge(tx, keep, gone, "The same.", START)
+    assert client.get(f"/people/{gone}").location == f"/people/{keep}"
+
+
+def test_a_person_of_whom_everything_is_evil_is_text_and_nothing_else(scene: Scene, client: FlaskClient) -> None:
+    contact = scene.person(name=EVIL, blocked_at=START, blocked_words=EVIL, email=f"a@{EVIL}")
+    scene.entry(contact, ConsentState.GRANTED, place=EVIL, wording=EVIL, evidence=EVIL)
+    text = read(client, f"/people/{contact}")
+    assert EVIL not in text
+    assert "&lt;script&gt;" in text
+    assert not re.search(r"\s(?:style|on\w+)=", text)
