@@ -218,7 +218,8 @@ def _tell_older(number: int) -> Story:
 
 
 def _tell_nothing(found: find.Found, *, unread: int) -> Story:
-    lines = [Line(at=None, tone=Tone.INFO, words=f"Looked at {place}.") for place in found.looked]
+    looked = (*found.looked, "people by their numbers, e-mail addresses, ids and records")
+    lines = [Line(at=None, tone=Tone.INFO, words=f"Looked at {place}.") for place in looked]
     if found.near:
         lines.append(Line(at=None, tone=Tone.INFO, words=f"Near: {', '.join(found.near)}"))
     if unread:
