@@ -321,6 +321,8 @@ class Adapter:
     """Fields of these objects that can be written without asking the vendor for a description."""
     read_templates: Callable[[Payload], Iterable[Template]] | None = None
     """Read the vendor's own JSON of one or many templates, for trials without a network. Raises PayloadError."""
+    read_fields: Callable[[bytes], Mapping[str, tuple[Field, ...]]] | None = None
+    """Read fields by object out of a file of the vendor's own (a WSDL), without its API. Raises PayloadError."""
     topics: tuple[Topic, ...] = ()
     custom_events: str = ""
     """Pattern of events beyond those of the topics, which nobody can declare beforehand: ``*__c.saved``."""

@@ -6,6 +6,7 @@ from adapters.salesforce.feed import make_feed
 from adapters.salesforce.receiver import SalesforceReceiver
 from adapters.salesforce.settings import SalesforceSettings, hosts
 from adapters.salesforce.topics import TOPICS
+from adapters.salesforce.wsdl import read_wsdl
 from connector.contract import Adapter
 
 ADAPTER = Adapter(
@@ -18,6 +19,7 @@ ADAPTER = Adapter(
     crm=make_crm,
     check=check,
     objects=("Contact", "Lead", "Account", "Opportunity", "Case", "Order", "CampaignMember", "Task", "Event"),
+    read_fields=read_wsdl,
     topics=TOPICS,
     custom_events="*",  # custom objects, and whatever the setting actions says
 )
