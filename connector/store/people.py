@@ -244,3 +244,18 @@ def merged_into(tx: Transaction, id_: ContactId) -> list[Contact]:
     """Return the contacts that were merged into this one, oldest first."""
     query = select(*_COLUMNS).where(contact.c.merged_into == id_).order_by(contact.c.id)
     return [Contact(**row._mapping) for row in tx.execute(query)]
+
+
+def listing(
+    tx: Transaction, *, label_name: str = "", blocked: bool = False, before: str = "", most: int = 20
+) -> list[Contact]:
+    """Return contacts, the newest first; only those with a label, only those to whom nothing is sent."""
+    query = select(*_COLUMNS).where(contact.c.merged_into.is_(None)).order_by(contact.c.id.desc()).limit(most)
+    if label_name:
+        wearing = select(label.c.contact_id).where(func.lower(label.c.name) == label_name.strip().lower())
+        query = query.where(contact.c.id.in_(wearing))
+    if blocked:
+        query = query.where(or_(contact.c.blocked_at.is_not(None), contact.c.unreachable_at.is_not(None)))
+    if before:
+        query = query.where(contact.c.id < before)
+    return [Contact(**row._mapping) for row in tx.execute(query)]
