@@ -174,11 +174,11 @@ def _case(tx: Transaction, asked: Asked) -> _Case:
         asked=asked,
         subjects=frozenset(subjects),
         candidates=(*holder.values(), *nameless),
-        forms=frozenset(_named(tx, asked)),
+        forms=frozenset(named(tx, asked)),
     )
 
 
-def _named(tx: Transaction, asked: Asked) -> set[bytes]:
+def named(tx: Transaction, asked: Asked) -> set[bytes]:
     """Return how whoever a request names by number or address may stand in other bodies."""
     place = events.places(tx, [asked.event_id]).get(asked.event_id)
     stored = inbox.load(tx, [place[1]]).get(place[1]) if place else None

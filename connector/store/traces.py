@@ -23,6 +23,7 @@ from connector.store.schema import (
     message,
     metadata,
     request,
+    wanted,
 )
 
 CHUNK = 500
@@ -270,6 +271,15 @@ def people_of(tx: Transaction, account_id: AccountId, after: ContactId, most: in
     )
     both = union(known, told).subquery()
     return [ContactId(id_) for id_ in tx.execute(select(both.c.id).order_by(both.c.id).limit(most)).scalars()]
+
+
+def wishes_about(tx: Transaction, subjects: Collection[Subject]) -> list[dict[str, Any]]:
+    """Return what is wanted and known of records (account, ``customer:5521``)."""
+    place = wanted.c.account_id, wanted.c.object, wanted.c.record_id
+    found: list[dict[str, Any]] = []
+    for chunk in chunks(sorted((account_id, *subject.partition(":")[::2]) for account_id, subject in subjects)):
+        found += [dict(row) for row in tx.execute(select(wanted).where(tuple_(*place).in_(chunk))).mappings()]
+    return found
 
 
 def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
