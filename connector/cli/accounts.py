@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from connector.cli.console import Commands, say, say_done, say_mark, say_next, show_json, show_table, tools
+from connector.cli.fields import fields
 from connector.cli.given import ask, from_environment, is_interactive, read_assignments, read_settings
 from connector.contract import Adapter, Finding, is_loopback
 from connector.errors import ConfigurationError
@@ -104,6 +105,9 @@ def show(name: str, as_json: bool) -> None:
     shown = masked(adapter, account.settings)
     show_table(("SETTING", "VALUE"), ((name, _words(shown[name])) for name in shown))
     _say_webhook(with_, adapter, account)
+
+
+accounts.add_command(fields)
 
 
 @accounts.command("set")
