@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from connector.cli.console import Commands, fail, say, say_done, say_mark, say_next, show_json, show_table, tools
-from connector.errors import ConfigurationError
+from connector.cli.person import WHO, account, actor, actor_name, as_json, private
 from connector.flow import optins
 from connector.flow.admit import Admitted, Notary, Statement, whose
 from connector.flow.explain import hide_phones
@@ -23,13 +22,8 @@ from connector.policy.consent import plain
 from connector.store import Transaction, accounts
 from connector.wiring import Wiring
 
-WHO = "PHONE|EMAIL|CONTACT|RECORD"
 MARKS = {ConsentState.GRANTED: True, ConsentState.REVOKED: False}
 MOST_FAULTS = 50
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-account = click.option("--account", default="", metavar="NAME", help="The account whose record it is.")
-actor = click.option("--actor", default="", metavar="NAME", help="Who does this; default: the user of this machine.")
 
 
 @click.group(cls=Commands)
@@ -156,7 +150,7 @@ def import_(file: Path, skip_faulty: bool, as_json: bool, **given: str) -> None:
     with_ = tools()
     notary = _notary(with_)
     defaults = optins.Defaults(
-        actor=_actor(given["actor"]),
+        actor=actor_name(given["actor"]),
         name=plain(file.name),
         purpose=given["purpose"],
         place=given["place"],
@@ -192,7 +186,7 @@ def export(form: str, out: Path | None) -> None:
             click.echo(line, nl=False)
         return
     number = -1 if form == "csv" else 0
-    with _private(out) as stream:
+    with private(out) as stream:
         for line in lines:
             stream.write(line)
             number += 1
@@ -217,7 +211,7 @@ def proof(who: str, out: Path | None, account: str, actor: str, as_json: bool) -
     """
     with_ = tools()
     with with_.store.read() as tx:
-        found = _proof(tx, who, account, by=_actor(actor))
+        found = _proof(tx, who, account, by=actor_name(actor))
     if as_json and out is None:
         show_json(shape(found))
         return
@@ -232,7 +226,7 @@ def proof(who: str, out: Path | None, account: str, actor: str, as_json: bool) -
     if out is None:
         click.echo(text, nl=False)
         return
-    with _private(out) as stream:
+    with private(out) as stream:
         stream.write(text)
     say_done(f"The proof is in {out}.")
 
@@ -242,7 +236,7 @@ def _enter(
 ) -> list[Admitted]:
     with_ = tools()
     notary = _notary(with_)
-    given["actor"] = _actor(given["actor"])
+    given["actor"] = actor_name(given["actor"])
     said = [
         Statement(
             purpose=Purpose(purpose),
@@ -306,27 +300,6 @@ def _moment(text: str | None) -> datetime | None:
     if found is None:
         raise click.BadParameter("write a time with its offset: 2026-05-03T14:30:00+02:00")
     return found
-
-
-def _actor(given: str) -> str:
-    if given.strip():
-        return given.strip()
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        raise ConfigurationError("Say who does this: --actor NAME.") from None
-
-
-@contextmanager
-def _private(path: Path) -> Iterator[IO[str]]:
-    """Open a file for writing that nobody else may read: it holds personal data."""
-    try:
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 @contextmanager
