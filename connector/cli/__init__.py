@@ -19,6 +19,7 @@ COMMANDS = {
     "accounts": "connector.cli.accounts:accounts",
     "mappings": "connector.cli.mappings:mappings",
     "templates": "connector.cli.templates:templates",
+    "people": "connector.cli.people:people",
     "consent": "connector.cli.consent:consent",
     "events": "connector.cli.look:events",
     "messages": "connector.cli.look:messages",
