@@ -130,10 +130,11 @@ def _about(payload: Payload, kind: str) -> Iterable[str]:
         yield f"order:{order}"
     if kind in ("order", "checkout", "draft_order") and (customer := _id(payload, "customer.id")):
         yield f"customer:{customer}"
-    orders = payload.get("orders_to_redact")  # customers/redact: they are forgotten with their customer
-    for place in range(min(len(orders), MOST_ORDERS) if isinstance(orders, list) else 0):
-        if order := _id(payload, f"orders_to_redact.{place}"):
-            yield f"order:{order}"
+    for name in ("orders_to_redact", "orders_requested"):  # the privacy topics: a customer's orders are theirs too
+        orders = payload.get(name)
+        for place in range(min(len(orders), MOST_ORDERS) if isinstance(orders, list) else 0):
+            if order := _id(payload, f"{name}.{place}"):
+                yield f"order:{order}"
 
 
 def _order_id(payload: Payload, kind: str) -> str:
