@@ -8,36 +8,41 @@ Rows that a dead drain leaves behind are written again, which changes nothing wh
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Unfinished
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from connector.contract import Crm, Outcome
+from connector.contract import Change, Crm, Outcome
 from connector.errors import CredentialsError, PermanentError, RemoteError, Scope, TemporaryError
 from connector.flow import lookup, recorded
 from connector.flow.outcome import note_of
 from connector.flow.owner import is_dead
 from connector.log import get
-from connector.model import AccountId, now
-from connector.store import Store, Transaction, accounts, leases, restraint, wanted
-from connector.store.wanted import LOOK_UP, Row
+from connector.model import AccountId, new_id, now
+from connector.store import Store, Transaction, accounts, leases, marks, restraint, wanted
+from connector.store.wanted import LOOK_UP, Place, Row
 
 OWNER_SECONDS = 15.0
 HEARTBEAT_SECONDS = 3.0
 REST = timedelta(seconds=20)
 """From one call for less than a full batch to the next: calls are counted, and full ones cost no more."""
-MOST_IN_BULK = 10_000
+MOST_IN_BULK = 5_000
 """Records under one ticket."""
 SOONEST_POLL, LATEST_POLL = timedelta(seconds=5), timedelta(seconds=60)
+WRITTEN_AT_ONCE = 1000
+"""Changes of a ticket whose outcomes go into one transaction."""
 LONGEST_TICKET = timedelta(hours=24)
 SHRINK_AFTER = 2
 """After so many calls in a row that failed, fewer records go into each, until the one that spoils them is alone."""
 
 log = get(__name__)
 T = TypeVar("T")
+Told = tuple[tuple[Change, list[Row]], RemoteError | None]
+"""A change, the rows that it is about, and what was said of it."""
+_Beyond = list[RemoteError]
 
 
 @dataclass(slots=True)
@@ -118,11 +123,11 @@ class WriteBack:
             if not self._beat(tx) or held.until > at:
                 return False
             ticket = wanted.ticket_due(tx, self._account, at)
-            rows = wanted.of_ticket(tx, self._account, ticket) if ticket else self._take(tx, held, at)
-        if not rows:
-            return False
+            rows = [] if ticket else self._take(tx, held, at)
         if ticket:
-            self._finish(ticket, rows)
+            self._finish(ticket)
+        elif not rows:
+            return False
         elif rows[0].record_id.startswith(LOOK_UP):
             self._look_up(rows)
         elif self._is_bulk(len({(row.object, row.record_id) for row in rows})):
@@ -170,32 +175,38 @@ class WriteBack:
         said = self._call("record", lambda: self._crm.record([change for change, _ in asked]))
         at = now()
         with self._store.write() as tx:
-            mine = wanted.taken(tx, [row.place for row in rows], self._owner)
+            mine = wanted.taken(tx, [row.place for row in rows], owner=self._owner)
             if isinstance(said, RemoteError):
                 self._fail(tx, list(mine.values()), said, at)
             else:
-                self._write(tx, [[mine[row.place] for row in group if row.place in mine] for _, group in asked],
-                            recorded.errors_of(said, asked), at)  # fmt: skip
+                told = list(zip(asked, recorded.errors_of(said, asked), strict=True))
+                self._draw(tx, self._write(tx, mine, told, at), at)
 
-    def _write(
-        self, tx: Transaction, groups: Sequence[Sequence[Row]], errors: Sequence[RemoteError | None], at: datetime
-    ) -> None:
-        """Write row by row what came of them; a refusal that concerns the account holds it back."""
-        beyond = [error for error in errors if error is not None and _is_beyond(error)]
-        for group, error in zip(groups, errors, strict=True):
-            for row in group:
+    def _write(self, tx: Transaction, mine: Mapping[Place, Row], told: Iterable[Told], at: datetime) -> _Beyond:
+        """Write row by row what came of them; return the refusals that reach beyond their rows."""
+        beyond: _Beyond = []
+        for (_, group), error in told:
+            if error is not None and _is_beyond(error):
+                beyond.append(error)
+            for row in (mine[row.place] for row in group if row.place in mine):
                 if error is not None and _is_beyond(error):
-                    recorded.hold(row)
-                    row.code, row.words = error.code, note_of(error)
-                    self.tally.tell("held", error.code)
+                    self._put_back(row, error)
                 else:
-                    word = recorded.settle(row, error, at)
-                    self.tally.tell(word, error.code if error else "")
-        wanted.save(tx, [row for group in groups for row in group])
+                    self.tally.tell(recorded.settle(row, error, at), error.code if error else "")
+        wanted.save(tx, mine.values())
+        return beyond
+
+    def _draw(self, tx: Transaction, beyond: _Beyond, at: datetime) -> None:
+        """Draw the consequences for the account."""
         if beyond:
             self._hold_back(tx, max(beyond, key=_wait), at)
         else:
             self._go_on(tx, at)
+
+    def _put_back(self, row: Row, error: RemoteError) -> None:
+        recorded.hold(row)
+        row.code, row.words = error.code, note_of(error)
+        self.tally.tell("held", error.code)
 
     def _fail(self, tx: Transaction, rows: Sequence[Row], error: RemoteError, at: datetime) -> None:
         """Write down that a whole call came to nothing.
@@ -208,9 +219,7 @@ class WriteBack:
             if isinstance(error, PermanentError) or (alone and not _is_beyond(error)):
                 self.tally.tell(recorded.settle(row, error, at), error.code)
             else:
-                recorded.hold(row)
-                row.code, row.words = error.code, note_of(error)
-                self.tally.tell("held", error.code)
+                self._put_back(row, error)
         wanted.save(tx, rows)
         if isinstance(error, PermanentError):
             self._go_on(tx, at)
@@ -240,7 +249,7 @@ class WriteBack:
         at = now()
         with self._store.write() as tx:
             if isinstance(records, RemoteError):
-                mine = wanted.taken(tx, [row.place for row in rows], self._owner)
+                mine = wanted.taken(tx, [row.place for row in rows], owner=self._owner)
                 self._fail(tx, list(mine.values()), records, at)
             else:
                 moved = lookup.move(tx, rows, records, self._owner, self._started, self._found)
@@ -253,47 +262,62 @@ class WriteBack:
         ticket = self._call("start", lambda: self._crm.start([change for change, _ in asked]))
         at = now()
         with self._store.write() as tx:
-            mine = list(wanted.taken(tx, [row.place for row in rows], self._owner).values())
             if isinstance(ticket, RemoteError):
-                self._fail(tx, mine, ticket, at)
-                return
-            for row in mine:
-                row.state, row.ticket, row.lease_owner = "handed_over", ticket, None
-                row.lease_until, row.not_before = at + LONGEST_TICKET, at + SOONEST_POLL
-            wanted.save(tx, mine)
-            self.tally.tell("handed over", by=len(mine))
-            self._go_on(tx, at)
+                mine = wanted.taken(tx, [row.place for row in rows], owner=self._owner)
+                self._fail(tx, list(mine.values()), ticket, at)
+            else:
+                name = new_id()  # a vendor's ticket may be long, and the rows are many
+                marks.put(tx, _ticket(name), ticket)
+                until = at + LONGEST_TICKET
+                number = wanted.hand_over(tx, self._account, self._owner, name, at + SOONEST_POLL, until)
+                self.tally.tell("handed over", by=number)
+                self._go_on(tx, at)
 
-    def _finish(self, ticket: str, rows: Sequence[Row]) -> None:
-        asked = recorded.changes_of(rows)
+    def _finish(self, ticket: str) -> None:
+        with self._store.read() as tx:
+            asked = recorded.changes_of(wanted.of_ticket(tx, self._account, ticket))
+            theirs = marks.get(tx, _ticket(ticket)) or ""
         said: Sequence[Outcome] | RemoteError | None
-        said = self._call("finish", lambda: self._crm.finish(ticket, [change for change, _ in asked]))
+        said = self._call("finish", lambda: self._crm.finish(theirs, [change for change, _ in asked]))
         at = now()
-        with self._store.write() as tx:
-            there = {row.place: row for row in wanted.of_ticket(tx, self._account, ticket)}
-            if said is None or (isinstance(said, RemoteError) and not isinstance(said, PermanentError)):
-                _ask_later(list(there.values()), at)
-                wanted.save(tx, there.values())
+        if said is None or (isinstance(said, RemoteError) and not isinstance(said, PermanentError)):
+            with self._store.write() as tx:
+                self._ask_later(tx, ticket, [row for _, group in asked for row in group], at)
                 if isinstance(said, RemoteError):
                     self._hold_back(tx, said, at)
-                return
-            if isinstance(said, RemoteError):  # the ticket is lost, not the rows
-                lost = TemporaryError(said.words, code=said.code, advice=said.advice)
-                errors: list[RemoteError | None] = [lost] * len(asked)
-            else:
-                errors = recorded.errors_of(said, asked)
-            self._write(tx, [[there[row.place] for row in group if row.place in there] for _, group in asked],
-                        errors, at)  # fmt: skip
+            return
+        if isinstance(said, RemoteError):  # the ticket is lost, not the rows
+            lost = TemporaryError(said.words, code=said.code, advice=said.advice)
+            errors: list[RemoteError | None] = [lost] * len(asked)
+        else:
+            errors = recorded.errors_of(said, asked)
+        told, beyond = list(zip(asked, errors, strict=True)), list[RemoteError]()
+        for start in range(0, len(told), WRITTEN_AT_ONCE):  # whoever else wants to write must not wait long
+            part = told[start : start + WRITTEN_AT_ONCE]
+            with self._store.write() as tx:
+                places = [row.place for (_, group), _ in part for row in group]
+                beyond += self._write(tx, wanted.taken(tx, places, ticket=ticket), part, at)
+        with self._store.write() as tx:
+            marks.delete(tx, _ticket(ticket))
+            self._draw(tx, beyond, at)
 
-
-def _ask_later(rows: Sequence[Row], at: datetime) -> None:
-    """Ask about a ticket again after a while that grows; one that comes to no end is given up, not its rows."""
-    for row in rows:
-        ends_at = row.lease_until or at
-        waited = at - (ends_at - LONGEST_TICKET)
-        row.not_before = at + min(LATEST_POLL, max(SOONEST_POLL, waited / 4))
-        if at >= ends_at:
+    def _ask_later(self, tx: Transaction, ticket: str, rows: Sequence[Row], at: datetime) -> None:
+        """Ask again after a while that grows; a ticket that comes to no end is given up, not its rows."""
+        ends_at = max((row.lease_until for row in rows if row.lease_until), default=at)
+        if at < ends_at:
+            waited = at - (ends_at - LONGEST_TICKET)
+            after = min(LATEST_POLL, max(SOONEST_POLL, waited / 4))
+            wanted.ask_later(tx, self._account, ticket, at + after)
+            return
+        mine = wanted.taken(tx, [row.place for row in rows], ticket=ticket)
+        for row in mine.values():
             recorded.hold(row)
+        wanted.save(tx, mine.values())
+        marks.delete(tx, _ticket(ticket))
+
+
+def _ticket(name: str) -> str:
+    return f"write_back_ticket:{name}"
 
 
 def _is_beyond(error: RemoteError) -> bool:

@@ -2,7 +2,7 @@
 
 There is one row for each field of each record, so that whoever changes their mind fifty times costs one
 write. A row that waits is written a little after its last change (:data:`SETTLE`), and a minute after its
-first one at the latest (:data:`LONGEST_SETTLE`).
+first one at the latest (:data:`LONGEST_SETTLE`); the fields of one record go together.
 
 Who wins, when a vendor tells of a value that we neither wrote nor knew, is not decided here: :func:`learn`
 says that it is news, and the caller then wants whatever should stand there. By itself news changes this much:
@@ -24,14 +24,12 @@ from typing import Any
 
 from connector.model import AccountId, ContactId, Json
 from connector.store import Transaction, wanted
-from connector.store.wanted import LOOK_UP, NO_RECORD, Place, Row
+from connector.store.wanted import LONGEST_SETTLE, LOOK_UP, NO_RECORD, Place, Row
 
 GATHER = timedelta(seconds=5)
 """How long a first change waits for others of the same field."""
 SETTLE = timedelta(seconds=10)
 """How long a change of mind waits for the next one."""
-LONGEST_SETTLE = timedelta(seconds=60)
-"""How long a field waits at most, from its first change on."""
 ECHO_WINDOW = timedelta(minutes=2)
 """How long something without a date may be an echo of an earlier write of ours."""
 WRITES_KEPT = 4

@@ -35,6 +35,8 @@ CHUNK = 2000
 """Keys in one statement: five parameters each, and SQLite takes 32766."""
 LEASE = timedelta(minutes=15)
 """Longer than any call may take. Whoever holds the account's drain lease need not wait for it."""
+LONGEST_SETTLE = timedelta(seconds=60)
+"""How long a field waits at most for later changes, from its first one on."""
 LOOK_UP = "?"
 """A record id that begins so names a contact: its record must be looked up first."""
 NO_RECORD = "no_record"
@@ -122,7 +124,11 @@ def load(tx: Transaction, places: Collection[Place]) -> list[Row]:
     """Return the rows of these places (at most ``CHUNK``) that are there, locked until the transaction ends."""
     if not places:
         return []
-    return _locked(tx, tuple_(*_KEY).in_([tuple(place) for place in places]))
+    return _locked(tx, _among(places))
+
+
+def _among(places: Iterable[Place]) -> ColumnElement[bool]:
+    return tuple_(*_KEY).in_([tuple(place) for place in places])
 
 
 def _blank(place: Place, at: datetime) -> dict[str, Any]:
@@ -163,14 +169,31 @@ def forget(tx: Transaction, account_id: AccountId, object_: str, record_id: str)
 def delete_places(tx: Transaction, places: Collection[Place]) -> None:
     """Delete rows that this transaction has locked."""
     for chunk in _chunks(sorted(places), CHUNK):
-        tx.execute(delete(wanted).where(tuple_(*_KEY).in_([tuple(place) for place in chunk])))
+        tx.execute(delete(wanted).where(_among(chunk)))
 
 
 def due(tx: Transaction, account_id: AccountId, at: datetime, most: int) -> list[tuple[str, str]]:
-    """Return up to ``most`` records (object, id) of which something is due, the longest due first."""
+    """Return up to ``most`` records (object, id) of which something is due, the longest due first.
+
+    A record of which another field has just changed waits until that has settled, so that both go together;
+    but nothing waits for others longer than ``LONGEST_SETTLE``.
+    """
+    other = wanted.alias()
+    settling = (
+        select(other.c.item)
+        .where(
+            *(other.c[name] == _C[name] for name in ("account_id", "object", "record_id")),
+            other.c.state == "waiting",
+            other.c.tries == 0,
+            other.c.code == "",
+            other.c.not_before > at,
+        )
+        .exists()
+    )
     query = (
         select(_C.object, _C.record_id)
         .where(_C.account_id == account_id, _C.state == "waiting", _C.not_before <= at)
+        .where(or_(~settling, func.coalesce(_C.waiting_since, _C.not_before) <= at - LONGEST_SETTLE))
         .group_by(_C.object, _C.record_id)
         .order_by(func.min(_C.not_before), _C.object, _C.record_id)
         .limit(most)
@@ -179,11 +202,7 @@ def due(tx: Transaction, account_id: AccountId, at: datetime, most: int) -> list
 
 
 def take(
-    tx: Transaction,
-    account_id: AccountId,
-    records: Sequence[tuple[str, str]],
-    owner: str,
-    at: datetime,
+    tx: Transaction, account_id: AccountId, records: Sequence[tuple[str, str]], owner: str, at: datetime
 ) -> list[Row]:
     """Lease whatever is due of these records; what another transaction is changing is left for the next time."""
     found: list[Row] = []
@@ -199,18 +218,32 @@ def take(
             .order_by(*_KEY)
         )
         found += [_row(row) for row in tx.execute(lock_rows(tx, query, skip_locked=True))]
+    leased: dict[str, Any] = {"state": "leased", "leased": _C.value, "leased_version": _C.version}
+    leased |= {"lease_owner": owner, "lease_until": at + LEASE}
+    for places in _chunks([row.place for row in found], CHUNK):
+        tx.execute(update(wanted).where(_among(places)).values(leased))
     for row in found:
         row.state, row.leased, row.leased_version = "leased", row.value, row.version
         row.lease_owner, row.lease_until = owner, at + LEASE
-    save(tx, found)
     return found
 
 
-def taken(tx: Transaction, places: Collection[Place], owner: str) -> dict[Place, Row]:
-    """Return those of these rows that are still leased by this owner, locked until the transaction ends."""
+def hand_over(
+    tx: Transaction, account_id: AccountId, owner: str, ticket: str, ask_at: datetime, until: datetime
+) -> int:
+    """Note that the vendor works on whatever an owner has leased; return how many rows that are."""
+    leased = update(wanted).where(_C.account_id == account_id, _C.state == "leased", _C.lease_owner == owner)
+    values = {"state": "handed_over", "ticket": ticket, "lease_owner": None, "not_before": ask_at, "lease_until": until}
+    return int(tx.execute(leased.values(values)).rowcount)
+
+
+def taken(tx: Transaction, places: Collection[Place], *, owner: str = "", ticket: str = "") -> dict[Place, Row]:
+    """Return those of these rows that are still leased by this owner, or under this ticket; locked until the end."""
     found: dict[Place, Row] = {}
     for chunk in _chunks(sorted(places), CHUNK):
-        found |= {row.place: row for row in load(tx, chunk) if row.state == "leased" and row.lease_owner == owner}
+        for row in load(tx, chunk):
+            if (row.state == "leased" and row.lease_owner == owner) if owner else row.ticket == ticket:
+                found[row.place] = row
     return found
 
 
@@ -227,8 +260,15 @@ def ticket_due(tx: Transaction, account_id: AccountId, at: datetime) -> str | No
 
 
 def of_ticket(tx: Transaction, account_id: AccountId, ticket: str) -> list[Row]:
-    """Return what was handed over under a ticket, locked until the transaction ends."""
-    return _locked(tx, _C.account_id == account_id, _C.state == "handed_over", _C.ticket == ticket)
+    """Return what was handed over under a ticket."""
+    query = select(*_COLUMNS).where(_C.account_id == account_id, _C.state == "handed_over", _C.ticket == ticket)
+    return [_row(found) for found in tx.execute(query.order_by(*_KEY))]
+
+
+def ask_later(tx: Transaction, account_id: AccountId, ticket: str, at: datetime) -> None:
+    """Say when a ticket may be asked about again."""
+    theirs = update(wanted).where(_C.account_id == account_id, _C.state == "handed_over", _C.ticket == ticket)
+    tx.execute(theirs.values(not_before=at))
 
 
 def phones(tx: Transaction, contacts: Collection[ContactId]) -> dict[ContactId, str]:

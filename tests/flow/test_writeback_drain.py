@@ -115,6 +115,19 @@ def test_fifty_changes_of_mind_in_a_minute_cost_one_row_in_one_call(
     assert crm.held["Contact", "0001", "Status"] == "Opted in"
 
 
+def test_fields_of_one_record_go_together_once_they_have_settled(
+    store: Store, crm: FakeCrm, time: time_machine.Traveller
+) -> None:
+    wish(store, {place(1, "Source"): "keyword", place(1): "Opted in"}, at_once=False)
+    for number in range(30):
+        wish(store, {place(1): f"{number}"}, at_once=False)
+        assert not restless(store)
+        time.shift(timedelta(seconds=2))
+    assert restless(store), "but for a minute at most"
+    drain(store, crm)
+    assert crm.calls == [("record", 2)]
+
+
 def test_a_call_takes_as_many_records_as_the_vendor_does(store: Store, crm: FakeCrm) -> None:
     wish(store, {place(number, field): "x" for number in range(450) for field in ("Status", "Language")})
     drain(store, crm)
