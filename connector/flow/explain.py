@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from connector.flow.followed import tell_learned, tell_wishes
 from connector.flow.life import tell_life, tone_of
-from connector.flow.portrait import Portrait, concerned, portray, tell_person, whom
+from connector.flow.portrait import Portrait, concerned, portray, tell_conversation, tell_person, whom
 from connector.flow.story import Line as Line
 from connector.flow.story import Story as Story
 from connector.flow.story import Tone as Tone
@@ -56,8 +56,10 @@ def explain(store: Store, term: str) -> list[Story]:
         stories += [tell_request(row, look.inbound_of(tx, [row.id])) for row in bare]
         stories += [_tell_parked(remote_id) for remote_id in found.parked]
         senders = [*found.senders, *(value for portrait in meant for value in _senders(portrait))]
-        if senders and (said := look.inbound_from(tx, senders)):
-            stories.append(_tell_said(said[::-1]))
+        said = look.inbound_from(tx, senders) if senders else []
+        followed = [line for portrait in meant for line in tell_conversation(portrait)]
+        if said or followed:
+            stories.append(_tell_said(said, followed))
         if meant:
             return [*(story for item in meant for story in tell_person(item, whole=True)), *stories]
         stories += [story for item in people_of(tx, files) for story in tell_person(item)]
@@ -202,13 +204,10 @@ def _tell_parked(remote_id: str) -> Story:
     return Story(title="a parked receipt", tone=Tone.INFO, outcome="parked", lines=(line,))
 
 
-def _tell_said(said: Sequence[InboundRow]) -> Story:
-    return Story(
-        title="what this person said",
-        tone=Tone.INFO,
-        outcome=f"{len(said)} heard",
-        lines=hidden(map(_said, said)),
-    )
+def _tell_said(said: Sequence[InboundRow], followed: Sequence[Line]) -> Story:
+    lines = [*map(_said, reversed(said)), *followed]
+    lines.sort(key=lambda line: line.at or now())
+    return Story(title="what this person said", tone=Tone.INFO, outcome=f"{len(said)} heard", lines=hidden(lines))
 
 
 def _tell_older(number: int) -> Story:

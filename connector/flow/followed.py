@@ -13,7 +13,7 @@ from connector.policy.consent import describe, plain
 from connector.store.labels import LabelChange
 from connector.store.reactions import Reaction
 from connector.store.views import Consequences, MessageRow
-from connector.store.wanted import LOOK_UP, Row
+from connector.store.wanted import LOOK_UP, NO_RECORD, Row
 
 TONES: Mapping[ConsentState, Tone] = {ConsentState.GRANTED: Tone.OK, ConsentState.REVOKED: Tone.SKIP}
 _BECAUSE = {
@@ -36,9 +36,9 @@ def tell_learned(told: Consequences) -> Iterator[Line]:
 
 def tell_followed(told: Consequences) -> Iterator[Line]:
     """Tell what followed from a message, in the order in which it happened."""
-    yield from map(_reaction, told.reactions)
+    yield from map(tell_reaction, told.reactions)
     yield from tell_learned(told)
-    yield from map(_answer, told.answers)
+    yield from map(tell_answer, told.answers)
     yield from tell_wishes(told.wishes, told.accounts)
 
 
@@ -94,12 +94,15 @@ def tell_state(row: Row) -> tuple[Tone, str]:
     if row.state == "failed":
         code = f" ({row.code})" if row.code else ""
         return Tone.FAIL, f"Refused{code}: {row.words}".rstrip(": ")
+    if row.code == NO_RECORD:
+        again = f" It is looked for again from {utc(row.not_before)} on." if row.state == "waiting" else ""
+        return Tone.SKIP, f"Not written: {row.words}{again}"
     if row.state == "waiting":
         again = f" It was refused for now: {row.words}" if row.tries and row.words else ""
         return Tone.INFO, f"Waits to be written, from {utc(row.not_before)} on.{again}"
     if row.state in ("leased", "handed_over"):
         return Tone.INFO, "Is being written." if row.state == "leased" else "Handed over; the vendor is at work on it."
-    if row.code:  # there is no such record, or no more
+    if row.code:  # the record is gone
         return Tone.SKIP, f"Not written: {row.words or row.code}"
     if written_at(row) is not None:
         return Tone.OK, "Written back."
@@ -112,12 +115,14 @@ def written_at(row: Row) -> datetime | None:
     return ours[-1] if ours else None
 
 
-def _reaction(item: Reaction) -> Line:
+def tell_reaction(item: Reaction) -> Line:
+    """Tell what was done about an outcome or an answer."""
     because = _BECAUSE.get(item.on, f"They wrote a {item.on}" if item.on.endswith(" word") else item.on.capitalize())
     return Line(at=item.at, tone=Tone.INFO, words=f"{because}: {item.words}")
 
 
-def _answer(row: MessageRow) -> Line:
+def tell_answer(row: MessageRow) -> Line:
+    """Tell how far an answer in free words has come."""
     ended = row.state in (State.SKIPPED, State.EXPIRED, State.CANCELLED)
     tone = Tone.FAIL if row.state is State.FAILED else Tone.SKIP if ended else Tone.OK
     why = f" ({spoken(row.reason)}) {row.words}".rstrip() if row.reason and row.state is not State.WAITING else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.flow.admit import RECORD
-from connector.flow.followed import TONES, tell_entry, tell_label, tell_wishes
+from connector.flow.followed import TONES, tell_answer, tell_entry, tell_label, tell_reaction, tell_wishes
 from connector.flow.gate import WINDOW
 from connector.flow.story import Line, Story, Tone, hidden, hide_phone, utc
 from connector.model import (
@@ -25,10 +25,11 @@ from connector.model import (
     spellings,
 )
 from connector.policy.consent import plain, stand
-from connector.store import Transaction, about, consents, find, labels, look, people
+from connector.store import Transaction, about, consents, find, labels, look, people, reactions
 from connector.store.about import Spoke
 from connector.store.labels import LabelChange
-from connector.store.views import EventFile, MessageFile
+from connector.store.reactions import Reaction
+from connector.store.views import EventFile, MessageFile, MessageFilter, MessageRow
 from connector.store.wanted import Row
 
 _CONTACT = re.compile(r"[0-9a-z]{26}")
@@ -57,6 +58,9 @@ class Portrait:
     """Since when they have each."""
     label_changes: tuple[LabelChange, ...]
     spoke: tuple[Spoke, ...]
+    reactions: tuple[Reaction, ...]
+    """What followed from what they wrote of their own accord."""
+    answers: tuple[MessageRow, ...]
     wishes: tuple[Row, ...]
     accounts: Mapping[str, str]
     """Names by id."""
@@ -100,6 +104,8 @@ def portray(tx: Transaction, id_: ContactId, at: datetime) -> Portrait | None:
         labels=labels.of(tx, [id_]).get(id_, {}),
         label_changes=tuple(labels.history(tx, list(people.family(tx, [id_])))),
         spoke=tuple(about.spoken(tx, id_)),
+        reactions=tuple(item for item in reactions.of(tx, contacts=[id_]) if item.message_id is None),
+        answers=tuple(look.list_messages(tx, MessageFilter(ids=about.answers_given(tx, id_)))),
         wishes=tuple(about.wishes_of(tx, [id_])),
         accounts=look.account_names(tx),
         at=at,
@@ -186,6 +192,12 @@ def tell_labels(portrait: Portrait) -> Iterator[Line]:
     """Tell how each label came and went."""
     for change in portrait.label_changes:
         yield Line(at=change.at, tone=Tone.INFO, words=tell_label(change, portrait.accounts))
+
+
+def tell_conversation(portrait: Portrait) -> Iterator[Line]:
+    """Tell what followed from what they wrote of their own accord."""
+    yield from map(tell_reaction, portrait.reactions)
+    yield from map(tell_answer, portrait.answers)
 
 
 def _identity(portrait: Portrait) -> Iterator[Line]:

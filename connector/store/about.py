@@ -58,6 +58,12 @@ def answers_to(tx: Transaction, message_id: str) -> list[str]:
     return list(tx.execute(query.order_by(_MESSAGE.id).limit(MOST)).scalars())
 
 
+def answers_given(tx: Transaction, id_: ContactId) -> list[str]:
+    """Return the ids of the newest answers in free words to what a person wrote of their own accord."""
+    query = select(_MESSAGE.id).where(_MESSAGE.contact_id == id_, _MESSAGE.template == "", _MESSAGE.event_id == "")
+    return list(tx.execute(query.order_by(_MESSAGE.created_at.desc()).limit(MOST)).scalars())
+
+
 def wishes_of(tx: Transaction, ids: Collection[ContactId], since: datetime | None = None) -> list[Row]:
     """Return what records of these people were to hold, of a moment or later; what was only told is left out."""
     if not ids:

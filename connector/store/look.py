@@ -171,21 +171,26 @@ def event_file(tx: Transaction, id_: str) -> EventFile | None:
 def _followed(
     tx: Transaction, id_: str, names: Mapping[str, str], since: datetime | None = None, whose: str | None = None
 ) -> Consequences:
-    """Return what an event or a message led to, and what records were to hold from then on (``since``)."""
+    """Return what an event or a message led to.
+
+    What it made records hold is told by the moments of what it taught; a message's rules may also set fields
+    of other records, at some moment between its making (``since``) and the last of them.
+    """
     entries, changes = about.entries_by(tx, [id_]), about.labels_by(tx, [id_])
     done = reactions.of(tx, messages=[MessageId(id_)])
-    moments = [entry.occurred_at for entry in entries] + [change.at for change in changes] + [item.at for item in done]
-    if since is not None and moments:
-        moments.append(since)
+    moments = {entry.occurred_at for entry in entries} | {change.at for change in changes} | {item.at for item in done}
     people = [ContactId(whose) if whose else None, *(entry.contact_id for entry in entries)]
     people += [*(change.contact_id for change in changes), *(item.contact_id for item in done)]
+    first = min({*moments, since} if since and moments else moments, default=None)
+    wishes = about.wishes_of(tx, about.present(tx, people), first) if first else []
+    last = max(moments) if since and moments else None
     answers = about.answers_to(tx, id_)
     return Consequences(
         reactions=tuple(done),
         entries=tuple(entries),
         labels=tuple(changes),
         answers=tuple(list_messages(tx, MessageFilter(ids=answers)))[::-1] if answers else (),
-        wishes=tuple(about.wishes_of(tx, about.present(tx, people), min(moments))) if moments else (),
+        wishes=tuple(row for row in wishes if row.wanted_at in moments or (last and row.wanted_at <= last)),
         accounts=names,
     )
 

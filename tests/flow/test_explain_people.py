@@ -274,3 +274,29 @@ def test_a_purpose_of_which_nothing_is_recorded_is_told_too(scene: Scene) -> Non
     told = words(explain(scene.store, PHONE)[0])
     assert any("Nothing is recorded that grants or revokes marketing." in line for line in told)
     assert any(line.startswith("Utility: Granted") for line in told)
+
+
+def test_a_stop_is_told_with_what_followed_from_it(scene: Scene) -> None:
+    contact = scene.person()
+    scene.reply(at=LATER)
+    done = Reaction(key="stop", on="stop word", words="marketing revoked", contact_id=contact, at=LATER)
+    with scene.store.write() as tx:
+        reactions.add(tx, [done])
+    scene.message(event_id="", template="", contact_id=contact, at=LATER, mapping="policy/people", state=State.SENT)
+    with scene.store.write() as tx:
+        tx.exec_driver_sql("UPDATE message SET event_id = ''")
+    heard, reaction, answer = words(the(explain(scene.store, PHONE), "what this person said"))
+    assert heard == "They answered (text)."
+    assert reaction == "They wrote a stop word: marketing revoked"
+    assert answer.endswith(": sent")
+
+
+def test_what_others_caused_in_a_record_is_not_told_of_an_event(scene: Scene) -> None:
+    contact, event = scene.person(), scene.event()
+    scene.entry(contact, GRANTED, key=f"{event}:agreed")
+    ours = {"account_id": SHOP, "object": "customer", "record_id": "5521", "contact_id": contact}
+    with scene.store.write() as tx:
+        want(tx, [Want(**ours, field="a", value="1", at=START), Want(**ours, field="b", value="2", at=LATER)], LATER)
+    told = " ".join(words(explain(scene.store, "#1001")[0]))
+    assert "customer:5521: a = 1" in told
+    assert "customer:5521: b = 2" not in told
