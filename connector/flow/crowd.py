@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -15,13 +15,17 @@ from connector.flow.ledger import Changed
 from connector.flow.people import Met, People
 from connector.flow.writeback import Want
 from connector.mapping.people import PeoplePolicy
-from connector.model import Account, AccountId, Contact, ContactId, Entry, EventId, Rekey, Sighting
+from connector.model import Account, AccountId, Contact, ContactId, Entry, EventId, MessageId, Rekey, Sighting
 from connector.store import Transaction, outbox, people, reactions
 from connector.store.labels import LabelChange
 from connector.store.outbox import NewMessage
 from connector.store.reactions import Reaction
 
 Gathered = TypeVar("Gathered", LabelChange, Want, Reaction, NewMessage)
+
+
+ANSWERS = ("button", "replied")
+"""Outcomes by which a person answers."""
 
 
 class Accounts(Protocol):
@@ -124,6 +128,12 @@ class Crowd:
         """Return those keys of reactions under which nothing has been done."""
         asked = set(keys)
         return asked - reactions.known(self.tx, asked) - {item.key for item in self._reactions}
+
+    def answered(self, ids: Collection[MessageId]) -> set[MessageId]:
+        """Return to which of these messages the person has answered in a way that a rule is about."""
+        known = {item.message_id for item in reactions.of(self.tx, messages=ids) if item.on in ANSWERS}
+        known |= {item.message_id for item in self._reactions if item.on in ANSWERS}
+        return {id_ for id_ in ids if id_ in known}
 
     def change(self, ids: Iterable[ContactId], alter: Callable[[Contact], Contact]) -> None:
         """Change contacts themselves: blocks, bounces."""

@@ -60,12 +60,17 @@ class _Case:
 
 
 def outcomes(crowd: Crowd, moved: Iterable[Moved]) -> None:
-    """Do what the rules say about messages that were delivered, read, or could not be delivered."""
+    """Do what the rules say about messages that were delivered, read, or could not be delivered.
+
+    Receipts may come late: whoever has answered has long read it, and what the answer did is not undone.
+    """
+    moved = list(moved)
+    spoken = crowd.answered({item.row.id for item in moved if _rules(crowd, item.row)})
     cases = []
     for item in moved:
         reached = set(_reached(item))
         for place, rule in enumerate(_rules(crowd, item.row) if reached else ()):
-            if rule.on in reached:
+            if rule.on in reached and item.row.id not in spoken:
                 cases.append(_case(f"{item.row.id}:{rule.on}:{place}", rule, item.row, crowd.at))
     _do(crowd, cases)
 
