@@ -22,7 +22,7 @@ class Row:
     object: str
     id: str
     """18 characters."""
-    values: dict[str, Json] = field(default_factory=dict)
+    values: dict[str, Json] = field(default_factory=dict, repr=False)
     deltas: dict[str, list[Delta]] = field(default_factory=dict)
     """Field -> changes to what it holds, still to be applied to that."""
     asked: dict[str, list[int]] = field(default_factory=dict)

@@ -92,9 +92,9 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class _Row:
     line: int
-    phone: str
-    raw_phone: str
-    email: str
+    phone: str = field(repr=False)
+    raw_phone: str = field(repr=False)
+    email: str = field(repr=False)
     record: Key | None
     entry: Entry
 

@@ -68,5 +68,5 @@ class Sent:
     """The channel took a message over; whether it arrives, receipts will tell."""
 
     remote_id: RemoteId
-    recipient_id: str = ""
+    recipient_id: str = field(default="", repr=False)
     """The channel's canonical id of the person, which may differ from what we sent to."""

@@ -13,9 +13,10 @@ class Request:
     """An HTTP request as it came: header names in lower case, the body untouched."""
 
     method: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
+    """Signatures among them, and shared secrets."""
     body: bytes = field(repr=False)
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
     received_at: datetime
 
     def header(self, *names: str) -> str:
