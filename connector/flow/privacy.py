@@ -210,7 +210,7 @@ def erase(
     if who is None:
         return Forgotten()
     mentions = search(store, {who.id: who.forms}, progress)
-    with store.write() as tx:
+    with store.write() as tx, forget.thoroughly(tx):
         return erase_in(tx, digest, id_, mentions, now())
 
 

@@ -129,7 +129,7 @@ class _Customers:
 
     def _one(self, case: _Case, mentions: Mentions, worked: Worked) -> bool:
         at, account_id, record = now(), case.asked.account_id, case.asked.record
-        with self._store.write() as tx:
+        with self._store.write() as tx, forget.thoroughly(tx):
             done, kept = Forgotten(), {}
             for id_ in case.candidates:
                 who = whose(tx, id_, locked=True)
@@ -249,7 +249,7 @@ class _Shop:
                 return False
 
     def _person(self, id_: ContactId, mentions: Mentions, *, searched: bool) -> Forgotten:
-        with self._store.write() as tx:
+        with self._store.write() as tx, forget.thoroughly(tx):
             who = whose(tx, id_, locked=True)
             if who is None:
                 return Forgotten()
@@ -262,7 +262,7 @@ class _Shop:
     def _requests(self, worked: Worked) -> bool:
         after = RequestId(0)
         while True:
-            with self._store.write() as tx:
+            with self._store.write() as tx, forget.thoroughly(tx):
                 page = forget.requests_page(tx, self._account, after, ROWS)
                 worked.forgotten.requests += forget.requests(tx, page)
                 forget.events(tx, traces.events_of(tx, page))
@@ -274,7 +274,7 @@ class _Shop:
     def _messages(self, worked: Worked) -> bool:
         after = MessageId("")
         while True:
-            with self._store.write() as tx:
+            with self._store.write() as tx, forget.thoroughly(tx):
                 page = forget.messages_page(tx, self._account, after, ROWS)
                 worked.forgotten.messages += forget.messages(tx, page, now())
             if not page:

@@ -7,7 +7,8 @@ an event and a decision: what it was, and what came of it. Everything here may b
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -184,3 +185,16 @@ def _unlabel(tx: Transaction, table: Table, ids: Collection[str]) -> None:
     naming = [row.id for row in tx.execute(query) if not _NUMBER.fullmatch(row.label)]
     if naming:
         tx.execute(update(table).where(table.c.id.in_(naming)).values(label=""))
+
+
+@contextmanager
+def thoroughly(tx: Transaction) -> Iterator[None]:
+    """Overwrite what is deleted: SQLite would leave its bytes in the file's free space. For one transaction."""
+    if tx.dialect.name != "sqlite":
+        yield
+        return
+    tx.exec_driver_sql("PRAGMA secure_delete=ON")
+    try:
+        yield
+    finally:
+        tx.exec_driver_sql("PRAGMA secure_delete=OFF")

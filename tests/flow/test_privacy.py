@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -252,3 +253,19 @@ def test_many_requests_are_searched_page_by_page_with_progress(world: World, mon
 def test_replaying_nothing_at_all_is_still_refused(world: World) -> None:
     with pytest.raises(ConfigurationError, match="Say what to replay"):
         replay.survey(world.store, Selection())
+
+
+def test_no_byte_of_an_erased_person_stays_in_the_file(sqlite_store: Store, tmp_path: Path) -> None:
+    world = World(sqlite_store)
+    jane = world.person()
+    for number in range(40):
+        world.message(world.event(f"order:{number}", body={"phone": JANE, "note": NAME * (number * 10)}), jane)
+        world.reply()
+    erase(sqlite_store, digest, jane)
+    with sqlite_store.read() as tx:
+        (mode,) = tx.exec_driver_sql("PRAGMA secure_delete").one()
+    assert mode == 0
+    sqlite_store.close()
+    assert not (tmp_path / "connector.db-wal").exists()
+    found = (tmp_path / "connector.db").read_bytes()
+    assert [found.count(needle.encode()) for needle in (NAME, JANE[1:])] == [0, 0]
