@@ -29,7 +29,7 @@ def shown() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
             module = import_module(found.name)
             for one in vars(module).values():
                 own = isinstance(one, type) and dataclasses.is_dataclass(one) and one.__module__ == found.name
-                if own and one.__dataclass_params__.repr:  # type: ignore[attr-defined]
+                if own and one.__dataclass_params__.repr:
                     yield from ((f"{found.name}.{one.__name__}", each) for each in dataclasses.fields(one) if each.repr)
 
 
