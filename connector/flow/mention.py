@@ -12,9 +12,12 @@ import phonenumbers
 
 from connector.model import Json
 
-_SIGNS = re.compile(rb"[\s().\-/\x00]|\xc2\xa0|\xe2\x80[\x90-\x95]|\\u00a0")
+_SIGNS = b" \t\r\n\v\f()./-\x00"
+_WIDE_SIGNS = re.compile(rb"\xc2\xa0|\xe2\x80[\x90-\x95]|\\u00a0|\\u201[0-5]")
 _RUN = re.compile(rb"\d{7,19}")
-_EMAIL = re.compile(rb"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{3,190}")
+_LOCAL = re.compile(rb"[\w.!#$%&'*+/=?^`{|}~-]+$")
+_DOMAIN = re.compile(rb"[\w.-]{3,190}")
+_LONGEST_LOCAL = 64
 _USER_ID = re.compile(rb"\b[A-Z]{2}\.[\w.]{1,140}")
 SHORTEST = 7
 """Digits of a number without its country code; shorter ones are everybody's."""
@@ -45,11 +48,20 @@ def _digits(phone: str) -> Iterator[bytes]:
 
 def spoken(body: bytes) -> set[bytes]:
     """Return every number, e-mail address and user id that stands in a body, in the forms of :func:`written`."""
-    found = set(_RUN.findall(_SIGNS.sub(b"", body)))
     if b"\x00" in body:  # UTF-16
         body = body.replace(b"\x00", b"")
-    found |= {email.rstrip(b".").lower() for email in _EMAIL.findall(body)} if b"@" in body else set()
-    return found | set(_USER_ID.findall(body))
+    bare = body.translate(None, _SIGNS)  # many times faster than a pattern, and every stored body comes by here
+    found = set(_RUN.findall(_WIDE_SIGNS.sub(b"", bare)))
+    return found | set(_emails(body)) | set(_USER_ID.findall(body))
+
+
+def _emails(body: bytes) -> Iterator[bytes]:
+    at = body.find(b"@")
+    while at >= 0:  # from the sign to both sides: a pattern for the whole would try at every letter
+        local, domain = _LOCAL.search(body[max(0, at - _LONGEST_LOCAL) : at]), _DOMAIN.match(body, at + 1)
+        if local and domain:
+            yield (local[0] + b"@" + domain[0].rstrip(b".")).lower()
+        at = body.find(b"@", at + 1)
 
 
 def named_in(value: Json) -> Iterator[str]:
