@@ -94,6 +94,8 @@ def _may_leave(row: Row, known: Known, sent: Sequence[Earlier], at: datetime) ->
 
 def _answer(row: Row, known: Known, at: datetime) -> bool:
     heard = known.heard.get(row.contact_id) if row.contact_id else None
+    if row.contact_id not in known.persons:
+        return _end(row, State.SKIPPED, Reason.ERASED, "The person was erased after this was planned.", at)
     if heard is None or at >= heard + WINDOW:
         words = "More than 24 hours have passed since they wrote; only a template may be sent now."
         return _end(row, State.SKIPPED, Reason.WINDOW_CLOSED, words, at)
@@ -118,6 +120,8 @@ def _template(row: Row, standings: Mapping[tuple[str, str], tuple[str, str]], at
 def _person(row: Row, known: Known, at: datetime) -> bool:
     purpose = Purpose(_category(row, known.standings))
     person = known.persons.get(row.contact_id) if row.contact_id else None
+    if row.contact_id and person is None:
+        return _end(row, State.SKIPPED, Reason.ERASED, "The person was erased after this was planned.", at)
     skip, words = allow(purpose, str(row.gates.get("ground", "transaction")), "", person)
     return True if skip is None else _end(row, State.SKIPPED, skip.reason, words, at)
 
@@ -132,9 +136,8 @@ def _quiet(row: Row, known: Known, at: datetime) -> bool:
     opens = opens_at(at, quiet, zones)
     if opens is None:
         return True
-    return _hold(
-        row, "quiet_hours", f"Held: it is between {quiet.replace('-', ' and ')} in {' and '.join(zones)}.", opens
-    )
+    where = " and ".join(zones[:2]) + (f" or {len(zones) - 2} more zones of the number" if len(zones) > 2 else "")
+    return _hold(row, "quiet_hours", f"Held: it is between {quiet.replace('-', ' and ')} in {where}.", opens)
 
 
 def _cap(row: Row, known: Known, sent: Sequence[Earlier], at: datetime) -> bool:

@@ -96,8 +96,13 @@ def load(tx: Transaction, ids: Collection[ContactId], *, locked: bool = False) -
 
 
 def persons(tx: Transaction, ids: Collection[ContactId]) -> dict[ContactId, Person]:
-    """Return what the gates need to know of these contacts."""
+    """Return what the gates need to know of these contacts; of whoever was merged, what is known of the other."""
     contacts = load(tx, ids)
+    stays = {id_: item.merged_into for id_, item in contacts.items() if item.merged_into}
+    if stays:
+        others = persons(tx, set(stays.values()))
+        merged = {id_: others[other] for id_, other in stays.items() if other in others}
+        return persons(tx, contacts.keys() - stays.keys()) | merged
     query = select(standing).where(standing.c.contact_id.in_(list(contacts)))
     found: dict[ContactId, dict[Purpose, Standing]] = {}
     for row in tx.execute(query) if contacts else ():
