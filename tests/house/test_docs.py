@@ -85,6 +85,25 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_the_modules_that_the_documents_name_are_there() -> None:
+    named = {
+        (path, name)
+        for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for name in re.findall(
+            r"`((?:flow|store|mapping|policy|model|cli|web|security)/[\w/]*(?:\.py)?)`", path.read_text()
+        )
+    }
+    assert named
+    assert sorted(name for _, name in named if not (ROOT / "connector" / name).exists()) == []
+
+
+def test_the_architecture_names_every_room() -> None:
+    words = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [path for path in (ROOT / "connector").iterdir() if path.is_dir() or path.suffix == ".py"]
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in rooms if not path.name.startswith("__")]
+    assert [name for name in names if f"`{name}`" not in words] == []
+
+
 def blocks() -> Iterator[tuple[str, str]]:
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for block in re.findall(r"^```console run\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
