@@ -25,7 +25,7 @@ class Class(StrEnum):
     RETRY = "retry"
     """This row, or this call, again with backoff."""
     PAUSE = "pause"
-    """The whole account, for the row's seconds."""
+    """The whole account, for the row's seconds, or with backoff."""
     DROP = "drop"
     """Never again with this value."""
     STOP = "stop"
@@ -57,8 +57,8 @@ _LOGIN = "Check the app's consumer key and secret, and its run-as user; then che
 # fmt: off
 TABLE: Mapping[str, Row] = {
     "UNABLE_TO_LOCK_ROW": Row(RETRY, "Somebody else is changing the record or its account.", _WAIT),
-    "SERVER_UNAVAILABLE": Row(RETRY, "Salesforce is not available for a moment.", _WAIT, 30),
-    "SERVICE_UNAVAILABLE": Row(RETRY, "Salesforce is not available for a moment.", _WAIT, 30),
+    "SERVER_UNAVAILABLE": Row(PAUSE, "Salesforce is not available for a moment.", _WAIT),
+    "SERVICE_UNAVAILABLE": Row(PAUSE, "Salesforce is not available for a moment.", _WAIT),
     "QUERY_TIMEOUT": Row(RETRY, "A query took too long.", _WAIT, MINUTE),
     "REQUEST_RUNNING_TOO_LONG": Row(RETRY, "The call took too long.", _WAIT, MINUTE),
     "UNKNOWN_EXCEPTION": Row(RETRY, "Salesforce met an unknown fault.", _WAIT, MINUTE),
