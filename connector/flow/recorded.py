@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from connector.contract import Change, Delta, Outcome
-from connector.errors import RemoteError, TemporaryError
+from connector.errors import PermanentError, RemoteError, TemporaryError
 from connector.flow.outcome import note_of
 from connector.flow.writeback import note_write, read, rest
 from connector.store.wanted import Row
@@ -17,6 +18,8 @@ PLAN = (30.0, 120.0, 600.0, 3600.0, 4 * 3600.0, 8 * 3600.0, 10 * 3600.0)
 PAUSES = (10.0, 30.0, 120.0, 600.0, 900.0)
 """Seconds in which nothing is asked of a vendor that is down."""
 LOOK_AGAIN = timedelta(days=1)
+TOGETHER = "refused_together"
+"""The code of members of a set that were refused in one change: which of them is to blame is found one by one."""
 _GONE = ("NOT_FOUND", "IS_DELETED", "GONE")
 """How vendors' codes for a record that is no more end."""
 
@@ -43,6 +46,34 @@ def _change(rows: Sequence[Row]) -> Change:
         value=delta if first.item else values[""],
         at=max(row.wanted_at for row in rows),
     )
+
+
+def apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Divide rows into those that may go in one call, and members that must not go with others of their set."""
+    alone: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        if row.item and row.code == TOGETHER:
+            alone.setdefault((row.object, row.record_id, row.field), row)
+    stays = [row for row in rows if not row.item or alone.get((row.object, row.record_id, row.field), row) is row]
+    going = {row.place for row in stays}
+    return stays, [row for row in rows if row.place not in going]
+
+
+def part(rows: Sequence[Row], error: RemoteError | None) -> bool:
+    """Let members of a set that was refused as a whole be tried one by one; False where that would not help."""
+    gone = error is not None and error.code.upper().endswith(_GONE)
+    if not isinstance(error, PermanentError) or gone or len(rows) < 2 or any(row.code == TOGETHER for row in rows):
+        return False
+    for row in rows:
+        wait(row)
+        row.code, row.words = TOGETHER, note_of(error)
+    return True
+
+
+def wait(row: Row) -> None:
+    """Let a row wait again that was surely not written."""
+    hold(row)
+    row.leased = None
 
 
 def errors_of(outcomes: Iterable[Outcome], asked: Iterable[tuple[Change, list[Row]]]) -> list[RemoteError | None]:
@@ -98,8 +129,13 @@ def _again(row: Row, error: TemporaryError, at: datetime, *, moved: bool) -> str
         row.state, row.waiting_since = "failed", None
         row.words = f"Given up after {row.tries} tries: {row.words}"
         return "given up"
-    row.not_before = at + timedelta(seconds=max(error.retry_after or 0.0, PLAN[row.tries - 1]) * _jitter())
+    row.not_before = at + timedelta(seconds=max(error.retry_after or 0.0, PLAN[row.tries - 1]) * _spread(row))
     return "temporary"
+
+
+def _spread(row: Row) -> float:
+    """Spread load over records, and leave the fields of one together: apart, they would cost a call each."""
+    return 1.0 + 0.2 * zlib.crc32(f"{row.object}:{row.record_id}:{row.tries}".encode()) / 2**32
 
 
 def hold(row: Row) -> None:

@@ -171,11 +171,16 @@ class WriteBack:
                 return PermanentError(words, code="bug", advice="Report it, then `connector writebacks retry`.")
 
     def _record(self, rows: Sequence[Row]) -> None:
-        asked = recorded.changes_of(rows)
+        going, later = recorded.apart(rows)
+        asked = recorded.changes_of(going)
         said = self._call("record", lambda: self._crm.record([change for change, _ in asked]))
         at = now()
         with self._store.write() as tx:
             mine = wanted.taken(tx, [row.place for row in rows], owner=self._owner)
+            unsent = [mine.pop(row.place) for row in later if row.place in mine]
+            for row in unsent:
+                recorded.wait(row)
+            wanted.save(tx, unsent)
             if isinstance(said, RemoteError):
                 self._fail(tx, list(mine.values()), said, at)
             else:
@@ -188,7 +193,11 @@ class WriteBack:
         for (_, group), error in told:
             if error is not None and _is_beyond(error):
                 beyond.append(error)
-            for row in (mine[row.place] for row in group if row.place in mine):
+            there = [mine[row.place] for row in group if row.place in mine]
+            if recorded.part(there, error):
+                self.tally.tell("held", recorded.TOGETHER, by=len(there))
+                continue
+            for row in there:
                 if error is not None and _is_beyond(error):
                     self._put_back(row, error)
                 else:

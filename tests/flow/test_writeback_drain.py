@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from sqlalchemy import insert
 
-from connector.contract import Change
+from connector.contract import Change, Delta
 from connector.errors import CredentialsError, PermanentError, Scope, TemporaryError, UncertainError
 from connector.flow import recorded, writeback
 from connector.flow.lookup import Found
@@ -160,6 +160,30 @@ def test_members_of_one_set_are_one_change(store: Store, crm: FakeCrm) -> None:
     assert crm.calls == [("record", 1)]
     assert crm.held["Contact", "0001", "Tags"] == {"theirs", "vip", "new"}
     assert row(store, place(1, "Tags", "old")).known == "false"
+
+
+def test_a_member_that_is_refused_does_not_take_the_others_of_its_set_with_it(store: Store, crm: FakeCrm) -> None:
+    crm.held["Contact", "0001", "Labels"] = {"lapsed"}
+    gold = PermanentError("The picklist does not hold this value.", code="PICKLIST")
+    crm.refuse = lambda change: gold if isinstance(change.value, Delta) and "gold" in change.value.add else None
+    labels = {name: place(1, "Labels", name) for name in ("gold", "lapsed", "vip")}
+    wish(store, {labels["gold"]: True, labels["lapsed"]: False, labels["vip"]: True, place(1): "Opted in"})
+    wish(store, {place(2, "Labels", "vip"): True})
+    drain(store, crm)
+    assert crm.held["Contact", "0001", "Labels"] == {"vip"}
+    assert crm.held["Contact", "0001", "Status"] == "Opted in"
+    assert crm.held["Contact", "0002", "Labels"] == {"vip"}
+    assert [row(store, each).state for each in labels.values()] == ["failed", "done", "done"]
+    assert row(store, labels["gold"]).code == "PICKLIST"
+    assert len(crm.calls) == 4
+    assert not restless(store)
+
+
+def test_fields_of_a_record_that_could_not_be_written_are_tried_again_together(store: Store, crm: FakeCrm) -> None:
+    wish(store, {place(1, name): "x" for name in "ABCDEF"})
+    crm.raises = [TemporaryError("Not now.", code="x")]
+    drain(store, crm)
+    assert len({row(store, place(1, name)).not_before for name in "ABCDEF"}) == 1
 
 
 def test_only_the_rows_that_failed_are_tried_again(store: Store, crm: FakeCrm, time: time_machine.Traveller) -> None:
