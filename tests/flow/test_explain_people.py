@@ -300,3 +300,15 @@ def test_what_others_caused_in_a_record_is_not_told_of_an_event(scene: Scene) ->
     told = " ".join(words(explain(scene.store, "#1001")[0]))
     assert "customer:5521: a = 1" in told
     assert "customer:5521: b = 2" not in told
+
+
+def test_both_databases_tell_the_same(store: Store) -> None:
+    scene = Scene(store)
+    contact = scene.person(record="customer:5521", email="zoe@example.org")
+    message = scene.message(contact_id=contact)
+    tap(scene, message, contact)
+    for term in ("#1001", PHONE, "customer:5521", "zoe@example.org", contact):
+        told = " ".join(words(*explain(store, term)))
+        assert "They tapped a button: marketing revoked; answered" in told
+        assert "whatsapp_marketing_consent = UNSUBSCRIBED" in told
+        assert "Marketing: Revoked by a button" in told
