@@ -3,7 +3,8 @@
 Absolute figures drift with the machine; every comparison is therefore a ratio of two things that were
 measured side by side in this run.
 
-    python -m tests.benchmarks [--quick] [--only acks,sends,loop,render] [--database sqlite,postgresql] [--json FILE]
+    python -m tests.benchmarks [--quick] [--only acks,sends,loop,render,writeback]
+        [--database sqlite,postgresql] [--json FILE]
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from connector.flow.deliver import Drain
 from connector.mapping import Situation, load, plan
 from connector.model import Message, Request, Send, State, Verified, now
 from connector.store import outbox
-from tests.benchmarks import http_load, orders
+from tests.benchmarks import http_load, orders, write_back
 from tests.benchmarks.http_load import Load
 from tests.benchmarks.mock_graph import MockGraph
 from tests.benchmarks.stage import APP_SECRET, RECIPE, SECRET, Stage, _free_port, stage, tree_cpu
@@ -44,7 +45,7 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
-    parser.add_argument("--only", default="render,acks,sends,loop")
+    parser.add_argument("--only", default="render,acks,sends,loop,writeback")
     parser.add_argument("--database", default="sqlite,postgresql")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -61,6 +62,8 @@ def main() -> None:
             told["sends"] = measure_sends(database, int(4000 * scale))
         if "loop" in wanted:
             told["loop"] = measure_loop(database, int(2000 * scale))
+        if "writeback" in wanted:
+            told["writeback"] = write_back.measure(database, int(10_000 * scale), say)
     print("\n" + json.dumps(figures))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1))
