@@ -15,8 +15,19 @@ from connector.flow import writeback
 from connector.flow.writeback import Want
 from connector.mapping.contact import ContactMapping, FieldRule
 from connector.mapping.people import Owner, PeoplePolicy
-from connector.model import Account, AccountId, ContactId, Key, KeyKind, Person, Purpose, Standing
-from connector.store import Transaction, consents, labels, people
+from connector.model import (
+    Account,
+    AccountId,
+    ConsentState,
+    ContactId,
+    Entry,
+    Key,
+    KeyKind,
+    Person,
+    Purpose,
+    Standing,
+)
+from connector.store import Transaction, consents, labels, people, wanted
 from connector.store.wanted import LOOK_UP
 
 
@@ -48,6 +59,19 @@ class _Place:
     mapping: ContactMapping
     record_id: str
 
+    def says(self, entry: Entry | None) -> bool:
+        """Tell whether an entry of the ledger is what this very record said."""
+        record = f"{self.mapping.object}:{self.record_id}"
+        return entry is not None and (entry.account_id, entry.record) == (self.account.id, record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is to be written together; ``over``: only where this stands in the first field, or is to be written."""
+
+    wants: tuple[Want, ...]
+    over: str | bool | None = None
+
 
 def spread(
     tx: Transaction,
@@ -68,19 +92,35 @@ def spread(
     if not any(places.values()):
         return set()
     persons = people.persons(tx, contacts)
-    sources = _sources(tx, persons.values())
+    entries = _deciding(tx, persons.values())
     wearing = labels.of(tx, contacts)
     keys = people.keys_of(tx, contacts)
     policy, gone = mappings.policy(), gone_labels or {}
-    wants: list[Want] = []
+    wishes: list[_Wish] = []
     for id_, found in places.items():
         person = persons.get(id_)
-        worn = dict.fromkeys(gone.get(id_, ()), False) | dict.fromkeys(wearing.get(id_, ()), True)
+        worn = _worn(wearing.get(id_, ()), gone.get(id_, ()))
         for place in found if person else ():
             for rule in place.mapping.fields:
                 if rule.goes_out and person is not None:
-                    wants += _of_rule(place, rule, person, worn, policy, keys.get(id_, ()), sources, at)
-    return writeback.want(tx, wants, at)
+                    wishes += _of_rule(place, rule, person, worn, policy, keys.get(id_, ()), entries, at)
+    return writeback.want(tx, _due(tx, wishes), at)
+
+
+def _worn(wearing: Iterable[str], gone: Iterable[str]) -> dict[str, bool]:
+    """Return which labels records should have and which not; shops and CRMs do not tell them apart by case."""
+    has = {name.casefold() for name in wearing}
+    return {name: False for name in gone if name.casefold() not in has} | dict.fromkeys(wearing, True)
+
+
+def _due(tx: Transaction, wishes: Iterable[_Wish]) -> list[Want]:
+    """Leave out what is to be written over something else than what stands there."""
+    asked = {wish.wants[0].place: wish.over for wish in wishes if wish.over is not None}
+    rows = {row.place: (row.value, row.known) for row in wanted.load(tx, list(asked))}
+    stands = {place for place, over in asked.items() if writeback.spell(over) in rows.get(place, ())}
+    return [
+        item for wish in wishes if wish.over is None or wish.wants[0].place in stands for item in wish.wants
+    ]  # fmt: skip
 
 
 def _places(
@@ -109,15 +149,17 @@ def _places_of(
             yield _Place(account, mapping, number)
 
 
-def _sources(tx: Transaction, persons: Iterable[Person]) -> Mapping[str, str]:
-    """Return, by entry, how what decides was learned, in words for a field of a CRM."""
+def _deciding(tx: Transaction, persons: Iterable[Person]) -> Mapping[str, Entry]:
+    """Return the entries that decide where these people stand, by id."""
     ids = [standing.entry_id for person in persons for standing in person.standings.values() if standing.entry_id]
-    return {
-        entry.id: f"WhatsApp: {entry.source}"
-        if entry.source.value in _SAID_TO_US
-        else entry.place or entry.source.value
-        for entry in consents.entries(tx, ids)
-    }
+    return {entry.id: entry for entry in consents.entries(tx, ids)}
+
+
+def _source(entry: Entry | None) -> str:
+    """Return how what decides was learned, in words for a field of a CRM."""
+    if entry is None:
+        return ""
+    return f"WhatsApp: {entry.source}" if entry.source.value in _SAID_TO_US else entry.place or entry.source.value
 
 
 _SAID_TO_US = ("keyword", "button", "preference", "refusal", "signup")
@@ -130,35 +172,40 @@ def _of_rule(
     worn: Mapping[str, bool],
     policy: PeoplePolicy,
     keys: Iterable[Key],
-    sources: Mapping[str, str],
+    entries: Mapping[str, Entry],
     at: datetime,
-) -> Iterator[Want]:
+) -> Iterator[_Wish]:
     if rule.contact.startswith("consent."):
         standing = person.standings.get(Purpose(rule.contact.partition(".")[2]))
         if standing is not None:
-            yield from _consent(place, rule, person.contact.id, standing, sources, at)
+            yield from _consent(place, rule, person.contact.id, standing, entries.get(standing.entry_id), at)
     elif rule.contact == "labels":
+        only = {name.casefold() for name in rule.only}
         for name, worn_now in worn.items():
-            if policy.owner(name) is not Owner.THEIRS and (not rule.only or name in rule.only):
-                yield _want(place, rule.vendor, worn_now, person.contact.id, at, item=name)
+            if policy.owner(name) is not Owner.THEIRS and (not only or name.casefold() in only):
+                yield _Wish((_want(place, rule.vendor, worn_now, person.contact.id, at, item=name),))
     elif rule.contact == "wa_id" and not place.record_id.startswith(LOOK_UP):  # nobody is looked up for that alone
         number = next((key.value for key in keys if key.kind is KeyKind.WA_ID), "")
         if number:
-            yield _want(place, rule.vendor, number, person.contact.id, at)
+            yield _Wish((_want(place, rule.vendor, number, person.contact.id, at),))
 
 
 def _consent(
-    place: _Place, rule: FieldRule, id_: ContactId, standing: Standing, sources: Mapping[str, str], at: datetime
-) -> Iterator[Want]:
+    place: _Place, rule: FieldRule, id_: ContactId, standing: Standing, entry: Entry | None, at: datetime
+) -> Iterator[_Wish]:
     word = rule.to_vendor(standing.state.value)
     if word is None:
         return
     since = standing.since or at
-    yield _want(place, rule.vendor, _typed(word), id_, since)
-    if rule.write_at:
-        yield _want(place, rule.write_at, since.isoformat(timespec="milliseconds"), id_, since)
-    if rule.write_source:
-        yield _want(place, rule.write_source, sources.get(standing.entry_id, ""), id_, since)
+    wants = [_want(place, rule.vendor, _typed(word), id_, since)]
+    if rule.write_at and not place.says(entry):  # else it says itself since when, and by whom
+        wants.append(_want(place, rule.write_at, since.isoformat(timespec="milliseconds"), id_, since))
+    if rule.write_source and not place.says(entry):
+        wants.append(_want(place, rule.write_source, _source(entry), id_, since))
+    refused = rule.to_vendor(ConsentState.REVOKED)
+    lifts = standing.state is ConsentState.UNKNOWN and refused is not None
+    # That nothing is known replaces a stop that was lifted, and nothing that a human has put there.
+    yield _Wish(tuple(wants), over=_typed(refused) if lifts and refused is not None else None)
 
 
 def _typed(word: str) -> str | bool:
