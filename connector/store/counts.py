@@ -181,8 +181,6 @@ def count_open(tx: Transaction) -> dict[str, int]:
 
 def oldest_due(tx: Transaction) -> datetime | None:
     """Return since when the longest waiting due message has been due; None where none is."""
-    query = select(func.min(_MESSAGE.not_before)).where(
-        _MESSAGE.state == State.WAITING, _MESSAGE.not_before <= now()
-    )
+    query = select(func.min(_MESSAGE.not_before)).where(_MESSAGE.state == State.WAITING, _MESSAGE.not_before <= now())
     found: datetime | None = tx.execute(query).scalar()
     return found

@@ -55,7 +55,7 @@ def test_nothing_said_is_unknown() -> None:
     assert standing.words == "Nothing is recorded that grants or revokes marketing."
 
 
-@pytest.mark.parametrize("source", set(Source) - RECORDS - CONTROLS)
+@pytest.mark.parametrize("source", sorted(set(Source) - RECORDS - CONTROLS))
 def test_a_grant_by_the_person_or_an_admin_counts(source: Source) -> None:
     grant = entry(GRANTED, source)
     standing = stand([grant], MARKETING)
