@@ -121,7 +121,9 @@ def test_what_stands_in_comments_can_be_used_in_place_of_what_does(name: str) ->
     lines = [
         line.removeprefix("# ")
         for line in text.splitlines()
-        if line.startswith(("# [[", "# contact =", "# vendor =", "# direction", "# values", "# place", "# in =", "# at ="))
+        if line.startswith(
+            ("# [[", "# contact =", "# vendor =", "# direction", "# values", "# place", "# in =", "# at =")
+        )
     ]
     head = text.split("[[fields]]", 1)[0]
     kept = "\n".join(line for line in head.splitlines() if not line.startswith("# "))
