@@ -8,12 +8,12 @@ should, it is set right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.flow import writeback
 from connector.flow.crowd import Crowd
-from connector.flow.writeback import Told
+from connector.flow.writeback import News, Told
 from connector.mapping.contact import ContactMapping, FieldRule, Wins
 from connector.mapping.sight import Claim, LabelsTold, Seen, sight
 from connector.model import (
@@ -36,6 +36,7 @@ from connector.store.labels import LabelChange
 
 SHOP_OBJECTS = ("customer", "order", "checkout")
 """Records of shops; all others are a CRM's."""
+_OPPOSITE = {ConsentState.GRANTED: ConsentState.REVOKED, ConsentState.REVOKED: ConsentState.GRANTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +62,13 @@ def take_in(crowd: Crowd, events: Iterable[NewEvent]) -> None:
         return
     held = labels.held(crowd.tx, {_set_of(case, item) for case, _ in known for item in case.seen.labels})
     told = [(item, case, id_, claim) for case, id_ in known for item, claim in _told(case, held)]
-    for (item, case, id_, claim), is_news in zip(
+    for (item, case, id_, claim), news in zip(
         told, writeback.learn(crowd.tx, [item for item, *_ in told], crowd.at), strict=True
     ):
-        if not is_news:
-            continue
         if isinstance(claim, Claim):
-            _claim(crowd, case, id_, claim)
-        else:
+            if news is News.NEW or (news is News.AGAIN and _counts_again(crowd, id_, claim)):
+                _claim(crowd, case, id_, claim, again=news is News.AGAIN)
+        elif news:
             _label(crowd, case, id_, item)
     for case, id_ in known:
         if case.seen.record:
@@ -95,7 +95,8 @@ def _set_of(case: _Case, item: LabelsTold) -> tuple[AccountId, str, str, str]:
 def _told(case: _Case, held: Held) -> Iterator[tuple[Told, Claim | LabelsTold]]:
     """Yield what the record is said to hold, field by field."""
     for claim in case.seen.claims:
-        yield _says(case, claim.rule, "", _value(claim), claim.at or case.new.event.occurred_at), claim
+        said = _says(case, claim.rule, "", _value(claim), claim.at or case.new.event.occurred_at)
+        yield replace(said, dated=claim.at is not None), claim
     for item in case.seen.labels:
         for name, has in _members(item, held.get(_set_of(case, item), ())):
             yield _says(case, item.rule, name, has, case.new.event.occurred_at), item
@@ -129,13 +130,20 @@ def _members(item: LabelsTold, held: Sequence[str]) -> Iterator[tuple[str, bool]
         yield from ((name, False) for name in held if name.casefold() not in present)
 
 
-def _claim(crowd: Crowd, case: _Case, id_: ContactId, claim: Claim) -> None:
+def _counts_again(crowd: Crowd, id_: ContactId, claim: Claim) -> bool:
+    """Tell whether to enter what a record says once more: it renews where the person stands, and never changes it."""
+    standing = consents.standings(crowd.tx, [id_]).get((id_, claim.purpose))
+    otherwise = _OPPOSITE.get(claim.state)
+    return otherwise is not None and not (standing and standing.state is otherwise)
+
+
+def _claim(crowd: Crowd, case: _Case, id_: ContactId, claim: Claim, *, again: bool) -> None:
     if claim.rule.wins is Wins.OURS and _is_known(crowd, id_, claim.purpose):
         return  # touched in any case: the record is set right
     event = case.new.event
     dated = claim.at is not None
     occurred_at = claim.at or event.occurred_at
-    if claim.rule.wins is Wins.THEIRS and claim.state is ConsentState.REVOKED:
+    if claim.rule.wins is Wins.THEIRS and claim.state is ConsentState.REVOKED and not again:
         occurred_at = crowd.at
     crowd.enter(
         f"{case.new.id}:{claim.purpose}",

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 from connector.model import AccountId, ContactId, Json
@@ -73,11 +74,23 @@ class Told:
     at: datetime | None = None
     """The vendor's own moment of this state, where it tells one: what is older than our latest write of the
     field and equals an earlier one is an echo, however late."""
+    dated: bool = False
+    """That moment is the value's own, and not merely the record's."""
 
     @property
     def place(self) -> Place:
         """Return which field it is."""
         return Place(self.account_id, self.object, self.record_id, self.field, self.item)
+
+
+class News(IntEnum):
+    """What a telling comes to; true where it is news."""
+
+    NONE = 0
+    NEW = 1
+    AGAIN = 2
+    """The same as before, but somebody other than us says so for a later moment: it counts against what was told of
+    the time between, should that still come."""
 
 
 def somewhere(contact_id: ContactId) -> str:
@@ -139,8 +152,8 @@ def rest(row: Row) -> None:
     row.leased = row.leased_version = row.lease_owner = row.lease_until = row.ticket = row.waiting_since = None
 
 
-def learn(tx: Transaction, told: Sequence[Told], at: datetime) -> list[bool]:
-    """Remember what vendors say stands there; for each: True where that is news, False where it is known.
+def learn(tx: Transaction, told: Sequence[Told], at: datetime) -> list[News]:
+    """Remember what vendors say stands there; for each: whether that is news, or known.
 
     Known is also what we want there, are writing at this moment, or wrote before our latest write (an echo
     that comes late). After news the caller wants what should stand there, be it the same as before: the wish
@@ -151,9 +164,21 @@ def learn(tx: Transaction, told: Sequence[Told], at: datetime) -> list[bool]:
     what is known.
     """
     rows = wanted.hold(tx, [item.place for item in told], at)
-    heard = [(rows[item.place], *_hear(rows[item.place], spell(item.value), item.at, at)) for item in told]
+    heard = []
+    for item in told:
+        row, value = rows[item.place], spell(item.value)
+        again = item.dated and not item.item and _is_said_again(row, value, item.at)
+        is_news, is_touched = _hear(row, value, item.at, at)
+        heard.append((row, News.NEW if is_news else News.AGAIN if again else News.NONE, is_touched))
     wanted.save(tx, {row.place: row for row, _, is_touched in heard if is_touched}.values())
-    return [is_news for _, is_news, _ in heard]
+    return [news for _, news, _ in heard]
+
+
+def _is_said_again(row: Row, value: str, said_at: datetime | None) -> bool:
+    """Tell whether a vendor says once more, for a later moment, what it said before; an echo of ours is not that."""
+    is_ours = value == row.leased or any(text == value for text, _ in writes_of(row))
+    is_later = said_at is not None and (row.known_at is None or said_at > row.known_at)
+    return is_later and not is_ours and value in (row.known, row.value)
 
 
 def _hear(row: Row, value: str, said_at: datetime | None, at: datetime) -> tuple[bool, bool]:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from connector.flow import writeback
-from connector.flow.writeback import Told, Want, learn, note_write, want
+from connector.flow.writeback import News, Told, Want, learn, note_write, spell, want
 from connector.model import AccountId, Json
 from connector.store import Store, wanted
 from connector.store.wanted import Place, Row
@@ -31,7 +31,7 @@ def wish(store: Store, value: Json, seconds: float = 0, place: Place = STATUS) -
 
 def tell(store: Store, value: Json, seconds: float = 0, said: datetime | None = None, place: Place = STATUS) -> bool:
     with store.write() as tx:
-        return learn(tx, [Told(**place._asdict(), value=value, at=said)], after(seconds))[0]
+        return bool(learn(tx, [Told(**place._asdict(), value=value, at=said)], after(seconds))[0])
 
 
 def row(store: Store, place: Place = STATUS) -> Row:
@@ -260,3 +260,20 @@ def test_a_batch_costs_few_statements_whatever_its_size(store: Store, size: int)
         want(tx, [Want(**place._asdict(), value="x") for place in places], AT)
         learn(tx, [Told(**place._asdict(), value="y") for place in places], AT)
     assert len([words for words in spoken if "wanted" in words]) <= 6
+
+
+def test_what_a_vendor_says_again_for_a_later_moment_is_told_apart_from_an_echo(store: Store) -> None:
+    with store.write() as tx:
+
+        def hear(value: str, said: float, *, dated: bool = True) -> News:
+            return learn(tx, [Told(**STATUS._asdict(), value=value, at=after(said), dated=dated)], AT)[0]
+
+        assert hear("out", 0) is News.NEW
+        assert hear("out", 0) is News.NONE
+        assert hear("out", 10, dated=False) is News.NONE
+        assert hear("out", 20) is News.AGAIN
+        assert hear("in", 5) is News.NEW, "of before that, and therefore history"
+        (row,) = wanted.load(tx, [STATUS])
+        note_write(row, spell("out"), after(30))
+        wanted.save(tx, [row])
+        assert hear("out", 40) is News.NONE, "we wrote it ourselves"
