@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from connector.flow import catchup
 from connector.model import now
 from connector.sandbox.orders import orders
 from tests.stories.conftest import OpenStage
@@ -28,7 +29,7 @@ def test_shop_crm_and_ledger_come_to_say_the_same_of_consent_and_labels(open_sta
     town = open_town(open_stage, org={"echo": True, "restamp": True, "restrict_labels": True})
     town.stage.publish("order_paid")
     town.stage.run("--workers", "1")
-    ann, bob, dee, eve, fay = town.settle_in(5)
+    ann, bob, dee, eve, fay, gil = town.settle_in(6)
     town.rest()
 
     # First, in one go.
@@ -37,6 +38,7 @@ def test_shop_crm_and_ledger_come_to_say_the_same_of_consent_and_labels(open_sta
     _enter(town, bob, OPTED_IN, hours=-1)
     town.shop.edit_customer(dee.customer_id, add_tags=["vip", "wholesale"])
     town.edit(eve, **{LABELS: "replied;vip"})
+    town.edit(gil, **{LABELS: "wholesale"})
     town.shop.edit_customer(fay.customer_id, add_tags=["gold"])
     town.write(fay, "stop")
     eventually(
@@ -46,6 +48,7 @@ def test_shop_crm_and_ledger_come_to_say_the_same_of_consent_and_labels(open_sta
             "Bob is in": lambda: town.agree(bob, "granted"),
             "Dee's tags are labels": lambda: town.at_org(dee)[1] == {"vip", "wholesale"},
             "Eve's labels are tags": lambda: town.at_shop(eve)[1] == {"replied", "vip"},
+            "Gil's label is a tag": lambda: town.at_shop(gil)[1] == {"wholesale"},
             "Fay is out": lambda: town.agree(fay, "revoked"),
             "Fay's label needs a look": lambda: [row.item for row in town.rows("org", "failed")] == ["gold"],
         },
@@ -68,6 +71,8 @@ def test_shop_crm_and_ledger_come_to_say_the_same_of_consent_and_labels(open_sta
     _enter(town, bob, OPTED_IN, hours=-2)
     town.shop.edit_customer(dee.customer_id, remove_tags=["vip"], add_tags=["replied"])
     town.edit(eve, **{LABELS: "vip"})
+    town.edit(gil, **{LABELS: None})  # of which an Outbound Message says nothing
+    town.again(catchup.CHORE, "org")
     town.shop.edit_customer(fay.customer_id, add_tags=["silver", "vip"])
     eventually(
         town,
@@ -76,6 +81,7 @@ def test_shop_crm_and_ledger_come_to_say_the_same_of_consent_and_labels(open_sta
             "Bob is out, whatever was entered": lambda: town.agree(bob, "revoked"),
             "Dee has lost one and won one": lambda: town.at_org(dee)[1] == {"replied", "wholesale"},
             "Fay has the one that the CRM knows": lambda: town.at_org(fay)[1] == {"vip"},
+            "Gil has lost the only one": lambda: town.at_shop(gil)[1] == set(),
             "Eve has lost one": lambda: town.at_shop(eve)[1] == {"vip"},
         },
     )
@@ -89,7 +95,6 @@ def test_shop_crm_and_ledger_come_to_say_the_same_of_consent_and_labels(open_sta
     calls = town.org.calls()
     town.rest()
     assert town.org.calls() == calls, "an echo, be its time later, is answered by nothing"
-    print(calls)
 
 
 def _order(town: Town, who: Townsman) -> None:

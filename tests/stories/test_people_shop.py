@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
-from connector.flow import catchup, due, tending
+from connector.flow import catchup, tending
 from connector.model import State, now
 from connector.sandbox.deliveries import Mix
 from connector.sandbox.orders import Order
@@ -34,11 +34,11 @@ def test_lost_webhooks_are_made_up_for_and_a_lost_subscription_is_made_again(ope
     stage.until("the orders are told", lambda: stage.states() == {State.READ: wanted})
     for order in lost:
         assert stage.deliver("orders/paid", order) == 200  # Shopify has them after all
-    _again(town, catchup.CHORE)
+    town.again(catchup.CHORE, "shop")
 
     subscribed = stage.until("everything is subscribed", lambda: len(shop.subscriptions()))
     shop.unsubscribe()
-    _again(town, tending.CHORE)
+    town.again(tending.CHORE, "shop")
     stage.until("all is subscribed again", lambda: len(shop.subscriptions()) == subscribed)
     assert {one["uri"] for one in shop.subscriptions()} == {stage.shop_url}
     customer = town.settle_in(1)[0]
@@ -88,12 +88,6 @@ def _on_delivery(order: Order) -> dict[str, Any]:
 
 def _tags(town: Town, order: Order) -> set[str]:
     return {tag for tag in town.shop.order(int(order.payload["id"]))["tags"] if tag.startswith("cod-")}
-
-
-def _again(town: Town, chore: str) -> None:
-    """Let an hour have passed since a chore was done."""
-    with town.stage.store.write() as tx:
-        due.set_due(tx, chore, town.ids["shop"], now())
 
 
 def _holds(stage: Stage, number: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.flow import accounts, publish
+from connector.flow import accounts, due, publish
 from connector.model import (
     Account,
     AccountId,
@@ -123,6 +123,11 @@ class Town:
     def edit(self, who: Townsman, **fields: Any) -> None:
         """Let somebody in the org change a contact."""
         self.org.edit("Contact", who.record_id, fields)
+
+    def again(self, chore: str, account: str) -> None:
+        """Let it be time for a chore of the shop's or the org's account once more."""
+        with self.stage.store.write() as tx:
+            due.set_due(tx, chore, self.ids[account], now())
 
     # -- looking ----------------------------------------------------------------------------------------
 
