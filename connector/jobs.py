@@ -138,8 +138,6 @@ def _tell(tools: Wiring, done: Done) -> None:
         tools.queue.ring("deliver", channel_id)
     for channel_id in done.templates_of:
         tools.queue.ring("sync_templates", channel_id)
-    for account_id in done.write_backs:
-        tools.queue.ring("write_back", account_id)
     for (mapping, verdict, reason), count in done.decisions.items():
         metrics.decisions.add(mapping, verdict, reason, by=count)
     for (channel_id, state), count in done.moves.items():
@@ -166,8 +164,6 @@ def deliver(channel_id: str) -> None:
         tools.queue.ring("deliver", channel_id)
     if tally.suspended:
         log.error("account.suspended", account=account.name, words=tally.suspended)
-    for account_id in tally.write_backs:
-        tools.queue.ring("write_back", account_id)
     if tally.unknown_template:
         tools.queue.ring("sync_templates", channel_id)
     for (outcome, code), count in tally.outcomes.items():

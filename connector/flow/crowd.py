@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from connector.contract import Receiver
 from connector.flow import labels as labels_
-from connector.flow import ledger, share, writeback
+from connector.flow import ledger, share
 from connector.flow.catalogue import Catalogue
 from connector.flow.ledger import Changed
 from connector.flow.people import Met, People
@@ -146,8 +146,11 @@ class Crowd:
         self._note(ledger.enter(self.tx, self._entries, self.at))
         self._entries = []
 
-    def close(self) -> tuple[set[AccountId], set[AccountId]]:
-        """Write everything; return which accounts have something to write back, and which numbers to send."""
+    def close(self) -> set[AccountId]:
+        """Write everything, and return which numbers have something to send.
+
+        For what is to be written back the clock rings, once it has had time to gather.
+        """
         self.enter_all()
         labelled = [
             *labels_.change(self.tx, map(self._of_present, self._told_labels), self.policy, from_records=True),
@@ -160,12 +163,13 @@ class Crowd:
             if not item.added:
                 gone.setdefault(item.contact_id, set()).add(item.name)
         ids = {id_ for id_, _ in self.changed} | {item.contact_id for item in labelled} | set(gone) | self._touched
-        accounts = share.spread(
-            self.tx, self.desk.catalogue, self.desk.accounts, set(map(self.present, ids)), self.at, gone_labels=gone
-        ) | writeback.want(self.tx, list(map(self._of_present, self._wants)), self.at)
+        share.spread(
+            self.tx, self.desk.catalogue, self.desk.accounts, set(map(self.present, ids)), self.at, gone_labels=gone,
+            more=list(map(self._of_present, self._wants)),
+        )  # fmt: skip
         reactions.add(self.tx, list(map(self._of_present, self._reactions)))
         outbox.add(self.tx, list(map(self._of_present, self._answers)), self.at)
-        return accounts, {item.send.channel for item in self._answers}
+        return {item.send.channel for item in self._answers}
 
     def _of_present(self, item: Gathered) -> Gathered:
         """Let what was gathered about somebody be about who they are by now."""

@@ -63,8 +63,6 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     """Seconds from event to acceptance."""
-    write_backs: set[AccountId] = field(default_factory=set)
-    """Shops and CRMs that have something to be written."""
     suspended: str = ""
     unknown_template: bool = False
 
@@ -200,7 +198,7 @@ class Drain:
             listen.refused(crowd, [about for result in refused if (about := _about(result, at))])
             ended = [replace(result.row, state=State.FAILED) for result in refused]
             react.outcomes(crowd, [react.Moved(row, State.SENDING) for row in ended])
-            self.tally.write_backs |= crowd.close()[0]
+            crowd.close()
 
     def _write(self, tx: Transaction, results: list[Result], at: datetime) -> None:
         ends = []

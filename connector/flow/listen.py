@@ -30,7 +30,7 @@ from connector.model import (
     Status,
     new_id,
 )
-from connector.store import outbox, people
+from connector.store import addressed, outbox, people
 from connector.store.labels import LabelChange
 from connector.store.outbox import Row
 from connector.store.reactions import Reaction
@@ -253,12 +253,21 @@ def _learned(crowd: Crowd, item: Refused, key: str, words: str) -> Reaction:
     )
 
 
-def known_by(crowd: Crowd, matched: Iterable[tuple[Receipt, Row]]) -> None:
-    """Learn the user ids that receipts tell of, so that people are known when their number is not told any more."""
+def known_by(crowd: Crowd, told: Iterable[Receipt]) -> None:
+    """Learn the user ids that receipts tell of, so that people are known when their number is not told any more.
+
+    Before the messages themselves are touched: whoever locks people and messages locks people first.
+    """
+    telling = {
+        item.message_id: item
+        for item in told
+        if item.status in (Status.SENT, Status.FAILED) and item.recipient.user_id and item.message_id
+    }
+    numbers = addressed.recipients(crowd.tx, list(telling))
     sightings = [
-        Sighting(keys=(Key(KeyKind.PHONE, row.recipient), *keys_of(item.recipient)), seen_at=item.occurred_at)
-        for item, row in matched
-        if item.status in (Status.SENT, Status.FAILED) and item.recipient.user_id and row.recipient.startswith("+")
+        Sighting(keys=(Key(KeyKind.PHONE, numbers[id_]), *keys_of(item.recipient)), seen_at=item.occurred_at)
+        for id_, item in telling.items()
+        if numbers.get(id_, "").startswith("+")
     ]
     if sightings:
         crowd.meet(sightings)

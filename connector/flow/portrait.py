@@ -104,7 +104,9 @@ def portray(tx: Transaction, id_: ContactId, at: datetime) -> Portrait | None:
         labels=labels.of(tx, [id_]).get(id_, {}),
         label_changes=tuple(labels.history(tx, list(people.family(tx, [id_])))),
         spoke=tuple(about.spoken(tx, id_)),
-        reactions=tuple(item for item in reactions.of(tx, contacts=[id_]) if item.message_id is None),
+        reactions=tuple(
+            item for item in reactions.of(tx, contacts=list(people.family(tx, [id_]))) if item.message_id is None
+        ),
         answers=tuple(look.list_messages(tx, MessageFilter(ids=about.answers_given(tx, id_)))),
         wishes=tuple(about.wishes_of(tx, [id_])),
         accounts=look.account_names(tx),

@@ -146,7 +146,7 @@ def _claim(crowd: Crowd, case: _Case, id_: ContactId, claim: Claim, *, again: bo
     if claim.rule.wins is Wins.THEIRS and claim.state is ConsentState.REVOKED and not again:
         occurred_at = crowd.at
     crowd.enter(
-        f"{case.new.id}:{claim.purpose}",
+        f"{case.new.id}:{case.mapping.name}:{claim.purpose}",
         Entry(
             id=new_id(), contact_id=id_, purpose=claim.purpose, state=claim.state,
             source=Source.SHOP if case.mapping.object in SHOP_OBJECTS else Source.CRM, account_id=case.account.id,

@@ -81,21 +81,35 @@ def spread(
     at: datetime,
     *,
     gone_labels: Mapping[ContactId, Collection[str]] | None = None,
+    more: Sequence[Want] = (),
 ) -> set[AccountId]:
     """Want what these people's records should hold by now; return the accounts that have something to write.
 
-    ``gone_labels``: labels that they have no more, which their records are to lose.
+    ``gone_labels``: labels that they have no more, which their records are to lose. ``more``: what else is
+    wanted in this transaction, all in one, so that transactions do not wait for each other in a circle.
     """
+    wishes = _wishes(tx, mappings, holders, contacts, at, gone_labels or {})
+    return writeback.want(tx, [*wishes, *more], at)
+
+
+def _wishes(
+    tx: Transaction,
+    mappings: Mappings,
+    holders: Holders,
+    contacts: Collection[ContactId],
+    at: datetime,
+    gone: Mapping[ContactId, Collection[str]],
+) -> Sequence[Want]:
     if not contacts:
-        return set()
+        return ()
     places = {id_: list(found) for id_, found in _places(tx, mappings, holders, contacts)}
     if not any(places.values()):
-        return set()
+        return ()
     persons = people.persons(tx, contacts)
     entries = _deciding(tx, persons.values())
     wearing = labels.of(tx, contacts)
     keys = people.keys_of(tx, contacts)
-    policy, gone = mappings.policy(), gone_labels or {}
+    policy = mappings.policy()
     wishes: list[_Wish] = []
     for id_, found in places.items():
         person = persons.get(id_)
@@ -104,7 +118,7 @@ def spread(
             for rule in place.mapping.fields:
                 if rule.goes_out and person is not None:
                     wishes += _of_rule(place, rule, person, worn, policy, keys.get(id_, ()), entries, at)
-    return writeback.want(tx, _due(tx, wishes), at)
+    return _due(tx, wishes)
 
 
 def _worn(wearing: Iterable[str], gone: Iterable[str]) -> dict[str, bool]:

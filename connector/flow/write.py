@@ -71,8 +71,6 @@ class Done:
     """Channels that now have something due."""
     templates_of: set[AccountId] = field(default_factory=set)
     """Channels that told of a change to a template."""
-    write_backs: set[AccountId] = field(default_factory=set)
-    """Shops and CRMs that have something to be written."""
 
     def add(self, other: Done) -> None:
         """Add up another batch: its counts, and the bells it asks for."""
@@ -84,7 +82,6 @@ class Done:
         self.moves.update(other.moves)
         self.channels |= other.channels
         self.templates_of |= other.templates_of
-        self.write_backs |= other.write_backs
 
 
 def dedupe_key(mapping: str, account_id: AccountId, subject: str, once: str = "") -> str:
@@ -110,17 +107,16 @@ def write(store: Store, desk: Desk, batch: Batch, planned: Sequence[Planned], *,
         crowd = Crowd(tx, desk, at)  # people first: whoever locks both, locks them before messages
         recipients = _recipients(crowd, mine)
         records.take_in(crowd, fresh)
+        arrived = [(account, item) for number, account, item in batch.receipts if number in ours]
+        listen.known_by(crowd, [item for _, item in arrived])
         heard = receipts.hear(tx, [item for item in batch.heard if item.request_id in ours])
         listen.listen(crowd, heard)
         present = {key: crowd.present(id_) for key, id_ in recipients.items()}
         _write_messages(tx, mine, present, at, done)
         _cancel(tx, fresh, at, done)
-        settled = settle(tx, [(account, item) for number, account, item in batch.receipts if number in ours], at)
-        _follow(crowd, settled, done)
+        _follow(crowd, settle(tx, arrived, at), done)
         _note(tx, heard, at, done)
-        write_backs, channels = crowd.close()
-        done.write_backs |= write_backs
-        done.channels |= channels
+        done.channels |= crowd.close()
     return done
 
 
@@ -142,7 +138,6 @@ def _follow(crowd: Crowd, settled: Settled, done: Done) -> None:
             done.channels.add(row.channel_id)
     reached = {row.contact_id for row, before in settled.moved if row.state in (State.DELIVERED, State.READ)}
     people.reached(crowd.tx, {id_ for id_ in reached if id_})
-    listen.known_by(crowd, [(item, row) for row, item in settled.matched])
     listen.refused(
         crowd,
         [

@@ -53,6 +53,14 @@ def overtaken(tx: Transaction, rows: Iterable[Row]) -> dict[MessageId, str]:
     return found
 
 
+def recipients(tx: Transaction, ids: Collection[MessageId]) -> dict[MessageId, str]:
+    """Return whom these messages are for; nothing is locked."""
+    if not ids:
+        return {}
+    query = select(message.c.id, message.c.recipient).where(message.c.id.in_(list(ids)))
+    return {MessageId(row.id): row.recipient for row in tx.execute(query)}
+
+
 def sent_to(tx: Transaction, ids: Collection[ContactId], since: datetime) -> list[Earlier]:
     """Return what has left for these people since a moment, or is leaving."""
     if not ids:
