@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
-from adapters.salesforce.errors import MINUTE, tidy
+from adapters.salesforce.errors import tidy
 from connector.contract import Grant, Settings
 from connector.errors import CredentialsError, PayloadError, RemoteError, Scope, TemporaryError
 from connector.http import Answer, Http, is_loopback
 from connector.model import Json, Secret, now, text_at
 
+BUSY_SECONDS = 15.0
+"""When to ask a login again that was too busy, or down; whoever asks waits longer the longer that lasts."""
 LIFETIME = timedelta(minutes=15)
 ASSERTION_LIFETIME = timedelta(minutes=3)
 """The longest that Salesforce takes."""
@@ -135,7 +137,7 @@ def _refused(status: int, told: Json) -> RemoteError:
     words += f": {said}." if said else "."
     if status >= 500 or status in (408, 429) or code in _PASSING:
         return TemporaryError(
-            words, retry_after=MINUTE, code=code, scope=Scope.ACCOUNT, status=status, advice=ADVICE.get(code, "")
+            words, retry_after=BUSY_SECONDS, code=code, scope=Scope.ACCOUNT, status=status, advice=ADVICE.get(code, "")
         )
     return CredentialsError(words, code=code, status=status, advice=ADVICE.get(code, _FALLBACK))
 

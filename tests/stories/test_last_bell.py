@@ -22,7 +22,6 @@ def test_what_comes_while_a_decider_makes_its_last_look_is_not_left_for_the_cloc
     bell, usual = stage.wiring.queue, jobs._work_off
     monkeypatch.setattr(jobs, "wiring", lambda: stage.wiring)
     monkeypatch.setattr(jobs, "LINGER_SECONDS", 0.0)
-    jobs._catalogue.cache_clear()
     queue = redis.Redis.from_url(valkey.url)
 
     def work_off(*given: Any) -> Done:
@@ -39,5 +38,4 @@ def test_what_comes_while_a_decider_makes_its_last_look_is_not_left_for_the_cloc
     jobs.decide()
     assert stage.counts().inbox == 1
     assert bell.depth() == 1, "somebody is woken for it"
-    jobs._catalogue.cache_clear()
     queue.close()

@@ -134,6 +134,7 @@ def test_locked_rows_are_told_and_written_when_they_are_tried_again(scene: Scene
 
 
 def test_a_label_that_the_picklist_refuses_does_not_hold_up_consent(scene: Scene) -> None:
+    scene.org.configure(restrict_labels=True)
     (record_id,) = scene.people(1)
     changes = [
         Change("Contact", record_id, STATUS, "Opted out"),

@@ -241,6 +241,6 @@ def eventually(town: Town, wanted: Mapping[str, Callable[[], bool]]) -> None:
         return not left
 
     try:
-        town.stage.until("all of it", all_hold, seconds=60.0)
+        town.stage.until("all of it", all_hold, seconds=120.0)
     except AssertionError as fault:
         raise AssertionError(f"Not so: {', '.join(left)}. {fault}") from None

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from adapters.salesforce.auth import ADVICE, LIFETIME, audience, has_access, renew
+from adapters.salesforce.auth import ADVICE, BUSY_SECONDS, LIFETIME, audience, has_access, renew
 from adapters.salesforce.tests.calling import BASE, GRANTED, HTML, LOGIN, SECRET, TOKEN, Org, a_kit, load
 from connector.contract import Grant
 from connector.errors import CredentialsError, TemporaryError
@@ -105,7 +105,7 @@ def test_a_busy_login_server_is_asked_again(org: Org, status: int, body: Any) ->
     org.login((status, body))
     with pytest.raises(TemporaryError) as caught:
         ask()
-    assert caught.value.retry_after == 60
+    assert caught.value.retry_after == BUSY_SECONDS
 
 
 @pytest.mark.parametrize(
