@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.tree import ADAPTERS, ROOT, imports, modules, parsed, shown
+from tests.house.tree import ADAPTERS, ROOT, imports, modules, shown
 
 LINTER = Path(sys.executable).with_name("lint-imports")
 
@@ -77,24 +76,3 @@ def test_an_adapter_speaks_to_the_world_only_through_what_it_is_given(folder: Pa
     doors = {"requests", "urllib3", "httpx", "socket", "http", "subprocess", "threading", "time", "os", "logging"}
     users = {shown(path): doors & imports(path) for path in modules(shown(folder))}
     assert {path: found for path, found in users.items() if found} == {}
-
-
-def calls(name: str, within: str = "") -> list[str]:
-    """Return the modules that call something by this name, or its method ``within``."""
-    found = []
-    for path in modules("connector", "adapters"):
-        for node in ast.walk(parsed(path)):
-            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-            if called.split(".")[-2 if within else -1 :] == [name, within][: 2 if within else 1]:
-                found.append(shown(path))
-    return sorted(set(found))
-
-
-def test_nothing_lets_a_message_leave_but_the_last_gate() -> None:
-    assert calls("Cleared") == ["connector/flow/gate.py"], "docs/decisions/0008-one-gate.md"
-
-
-def test_nothing_writes_an_attempt_but_the_outbox() -> None:
-    assert calls("attempt", "insert") == ["connector/store/outbox.py"], (
-        "an attempt is begun with Cleared messages alone"
-    )

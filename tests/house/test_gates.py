@@ -22,12 +22,17 @@ def named(function: ast.expr, name: str) -> bool:
 def test_only_the_gate_clears_a_message() -> None:
     assert set(calls(lambda function: named(function, "Cleared"), "connector", "adapters")) == {
         "connector/flow/gate.py"
-    }
+    }, "docs/decisions/0008-one-gate.md"
 
 
 def test_only_cleared_messages_are_begun() -> None:
     found = set(calls(lambda function: ast.unparse(function) == "outbox.begin", "connector", "adapters"))
     assert found == {"connector/flow/deliver.py"}
+
+
+def test_only_the_outbox_writes_an_attempt() -> None:
+    found = set(calls(lambda function: ast.unparse(function) == "attempt.insert", "connector", "adapters"))
+    assert found == {"connector/store/outbox.py"}, "an attempt is begun with Cleared messages alone"
 
 
 def test_only_the_drain_asks_a_channel_to_send() -> None:
