@@ -60,6 +60,8 @@ class Store:
             raise ConfigurationError("DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://")
         self._lock = threading.Lock()
         self._lock_file: IO[bytes] | None = None
+        self._holder: int | None = None
+        """The thread that writes now."""
         options: dict[str, Any] = {
             "json_serializer": _dumps,
             "pool_size": pool_size,
@@ -105,13 +107,17 @@ class Store:
         if not self.is_sqlite or fcntl is None:
             yield
             return
+        if self._holder == threading.get_ident():
+            raise RuntimeError("A write inside a write of the same thread would wait for itself for ever.")
         with self._lock:
             if self._lock_file is None:
                 self._lock_file = self._lock_path.open("ab")
             fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            self._holder = threading.get_ident()
             try:
                 yield
             finally:
+                self._holder = None
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def _ping_idle(self, connection: Any, record: Any, _proxy: Any) -> None:

@@ -18,7 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.flow import accounts, templates
-from connector.model import Account, Category, EventId, MessageId, Send, State, new_id, now
+from connector.model import (
+    Account,
+    Category,
+    ContactId,
+    EventId,
+    Key,
+    KeyKind,
+    MessageId,
+    Send,
+    Sighting,
+    State,
+    new_id,
+    now,
+)
 from connector.settings import Settings
 from connector.store import mappings, migrate, outbox
 from connector.wiring import Wiring
@@ -124,12 +137,20 @@ class Stage:
         raise RuntimeError((self.tools.settings.data / "bench.log").read_text()[-3000:])
 
     def fill_outbox(self, count: int) -> None:
-        """Put messages that are due into the outbox."""
+        """Put messages that are due into the outbox, each for a person of its own, whom the gate asks about."""
         at = now()
+        sightings = [
+            Sighting(keys=(Key(KeyKind.PHONE, f"+49151{20_000_000 + number:08d}"),), seen_at=at)
+            for number in range(count)
+        ]
+        meeting, people = self.tools.people, list[ContactId]()
+        for start in range(0, count, 500):
+            with self.tools.store.write() as tx:
+                people += meeting.resolve(tx, sightings[start : start + 500], at)
         made = [
             outbox.NewMessage(
                 id=MessageId(new_id()), event_id=EventId("bench"), mapping="bench/paid", version=1,
-                source_id=self.shop.id,
+                source_id=self.shop.id, contact_id=people[number],
                 dedupe_key=new_id(), subject=f"order:{number}", label=f"#{number}", occurred_at=at,
                 send=Send(
                     channel=self.number.id, recipient=f"+49151{20_000_000 + number:08d}", template="order_paid",
