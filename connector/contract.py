@@ -32,6 +32,8 @@ from connector.model import (
     Template,
     Verified,
 )
+from connector.whereabouts import Country as Country
+from connector.whereabouts import Timezone as Timezone
 
 Settings = Mapping[str, Any]
 """What an adapter's settings schema loads; its secret fields hold Secret, or tuples of them."""

@@ -8,13 +8,12 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import Length, Range, Regexp
 
 from adapters.salesforce.ids import SHORT, is_name, long_id, suffix
-from connector.contract import ApiUrl, SecretField, Settings, SettingsSchema
+from connector.contract import ApiUrl, Country, SecretField, Settings, SettingsSchema, Timezone
 from connector.model import Secret
 
 API_VERSION = "64.0"
@@ -112,28 +111,6 @@ class Actions(fields.Dict):
                 raise ValidationError(f"gives {action} an event that is not written as case.closed.")
             found[action] = event
         return found
-
-
-class Country(fields.Field[str]):
-    """A region by its two ISO 3166 letters, as phonenumbers knows it."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        from phonenumbers import SUPPORTED_REGIONS  # not at the top: it takes long to import
-
-        region = str(value).strip().upper()
-        if region not in SUPPORTED_REGIONS:
-            raise ValidationError("must be the two ISO letters of a country, such as GB, DE or US.")
-        return region
-
-
-class Timezone(fields.Field[str]):
-    """A time zone by its IANA name."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        try:
-            return ZoneInfo(str(value).strip()).key
-        except (KeyError, ValueError, OSError):
-            raise ValidationError("must be an IANA time zone, such as Europe/Berlin.") from None
 
 
 class SalesforceSettings(SettingsSchema):

@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import Length
 
-from connector.contract import ApiUrl, SecretField, Settings, SettingsSchema
+from connector.contract import ApiUrl, Country, SecretField, Settings, SettingsSchema, Timezone
 
 API_VERSION = "2026-10"
 """The stable version this adapter was written against; Shopify keeps a version for a year."""
@@ -38,28 +37,6 @@ class ShopDomain(fields.Field[str]):
                 "(Shopify admin > Settings > Domains), not its own domain."
             )
         return str(shop)
-
-
-class Country(fields.Field[str]):
-    """A region by its two ISO 3166 letters, as phonenumbers knows it."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        from phonenumbers import SUPPORTED_REGIONS
-
-        region = str(value).strip().upper()
-        if region not in SUPPORTED_REGIONS:
-            raise ValidationError("must be the two ISO letters of a country, such as GB, DE or US.")
-        return region
-
-
-class Timezone(fields.Field[str]):
-    """A time zone by its IANA name."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        try:
-            return ZoneInfo(str(value).strip()).key
-        except (KeyError, ValueError, OSError):
-            raise ValidationError("must be an IANA time zone, such as Europe/Berlin.") from None
 
 
 class Locale(fields.Field[str]):
