@@ -91,6 +91,7 @@ class RemoteError(ConnectorError):
         scope: Scope = Scope.MESSAGE,
         status: int | None = None,
         advice: str = "",
+        about: str = "",
     ) -> None:
         super().__init__(words)
         self.words = words
@@ -98,6 +99,7 @@ class RemoteError(ConnectorError):
         self.scope = scope
         self.status = status
         self.advice = advice
+        self.about = about
 
 
 class TemporaryError(RemoteError):
@@ -123,19 +125,6 @@ class UncertainError(TemporaryError):
 
 class PermanentError(RemoteError):
     """The same request will be refused for ever; ``about`` says what that tells of the person, if anything."""
-
-    def __init__(
-        self,
-        words: str,
-        *,
-        code: str = "",
-        scope: Scope = Scope.MESSAGE,
-        status: int | None = None,
-        advice: str = "",
-        about: str = "",
-    ) -> None:
-        super().__init__(words, code=code, scope=scope, status=status, advice=advice)
-        self.about = about
 
 
 class CredentialsError(RemoteError):
