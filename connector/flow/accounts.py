@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from connector.contract import Adapter
+from connector.contract import Adapter, Receiver
 from connector.errors import ConfigurationError
 from connector.flow import settings as schemas
 from connector.model import Account, AccountId, Secret, new_id, now
@@ -37,6 +37,22 @@ class Vault(Protocol):
 
     def open_(self, sealed: str) -> dict[str, Any]:
         """Decrypt it. Raises ConfigurationError where the key is another."""
+
+
+class Accounts(Protocol):
+    """What is asked about accounts by whoever works with what they tell."""
+
+    def account(self, id_: AccountId) -> Account | None:
+        """Return an account by id."""
+
+    def receiver(self, id_: AccountId) -> Receiver | None:
+        """Return its receiver."""
+
+    def public(self, id_: AccountId) -> Mapping[str, Any]:
+        """Return its settings without secrets."""
+
+    def crms(self) -> Sequence[Account]:
+        """Return the accounts that remember people."""
 
 
 def connect(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from connector.contract import Receiver
 from connector.flow import labels as labels_
 from connector.flow import ledger, share
+from connector.flow.accounts import Accounts
 from connector.flow.catalogue import Catalogue
 from connector.flow.ledger import Changed
 from connector.flow.people import Met, People
 from connector.flow.writeback import Want
 from connector.mapping.people import PeoplePolicy
-from connector.model import Account, AccountId, Contact, ContactId, Entry, EventId, MessageId, Rekey, Sighting
+from connector.model import AccountId, Contact, ContactId, Entry, EventId, MessageId, Rekey, Sighting
 from connector.store import Transaction, outbox, people, reactions
 from connector.store.labels import LabelChange
 from connector.store.outbox import NewMessage
@@ -23,25 +23,8 @@ from connector.store.reactions import Reaction
 
 Gathered = TypeVar("Gathered", LabelChange, Want, Reaction, NewMessage)
 
-
 ANSWERS = ("button", "replied")
 """Outcomes by which a person answers."""
-
-
-class Accounts(Protocol):
-    """What is asked about accounts."""
-
-    def account(self, id_: AccountId) -> Account | None:
-        """Return an account by id."""
-
-    def receiver(self, id_: AccountId) -> Receiver | None:
-        """Return its receiver."""
-
-    def public(self, id_: AccountId) -> Mapping[str, Any]:
-        """Return its settings without secrets."""
-
-    def crms(self) -> Sequence[Account]:
-        """Return the accounts that remember people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

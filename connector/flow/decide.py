@@ -12,7 +12,8 @@ from datetime import datetime
 
 from connector.errors import PayloadError
 from connector.flow import retell, write
-from connector.flow.crowd import Accounts, Desk
+from connector.flow.accounts import Accounts
+from connector.flow.crowd import Desk
 from connector.flow.people import recipients
 from connector.flow.records import agreement_entry
 from connector.log import get

@@ -20,7 +20,7 @@ from connector.flow import gate, listen, outcome, react
 from connector.flow.crowd import Crowd, Desk
 from connector.flow.owner import is_dead
 from connector.flow.pace import Pace
-from connector.flow.settle import settle_parked
+from connector.flow.settle import Moved, settle_parked
 from connector.log import get
 from connector.model import AccountId, MessageId, Sent, State, TemplateChange, now
 from connector.store import Store, Transaction, accounts, leases, outbox, templates
@@ -197,7 +197,7 @@ class Drain:
             crowd = Crowd(tx, self._desk, at)
             listen.refused(crowd, [about for result in refused if (about := _about(result, at))])
             ended = [replace(result.row, state=State.FAILED) for result in refused]
-            react.outcomes(crowd, [react.Moved(row, State.SENDING) for row in ended])
+            react.outcomes(crowd, [Moved(row, State.SENDING) for row in ended])
             crowd.close()
 
     def _write(self, tx: Transaction, results: list[Result], at: datetime) -> None:

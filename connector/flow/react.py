@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from connector.flow.crowd import Crowd
 from connector.flow.gate import WINDOW
+from connector.flow.settle import Moved
 from connector.flow.writeback import Want
 from connector.mapping.formats import ENGLISH
 from connector.mapping.liquid import BlankError, BrokenError
@@ -38,14 +39,6 @@ TAGS = "tags"
 """The field that holds a record's tags, in every adapter that has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A message that came further, or ended."""
-
-    row: Row
-    before: State
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
     """One rule that applies to one message."""
@@ -64,13 +57,13 @@ def outcomes(crowd: Crowd, moved: Iterable[Moved]) -> None:
 
     Receipts may come late: whoever has answered has long read it, and what the answer did is not undone.
     """
-    moved = list(moved)
-    spoken = crowd.answered({item.row.id for item in moved if _rules(crowd, item.row)})
+    ruled = [(item, rules) for item in moved if (rules := _rules(crowd, item.row))]
+    spoken = crowd.answered({item.row.id for item, _ in ruled})
     cases = []
-    for item in moved:
-        reached = set(_reached(item))
-        for place, rule in enumerate(_rules(crowd, item.row) if reached else ()):
-            if rule.on in reached and item.row.id not in spoken:
+    for item, rules in ruled:
+        reached = set() if item.row.id in spoken else set(_reached(item))
+        for place, rule in enumerate(rules):
+            if rule.on in reached:
                 cases.append(_case(f"{item.row.id}:{rule.on}:{place}", rule, item.row, crowd.at))
     _do(crowd, cases)
 

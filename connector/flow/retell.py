@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from connector.contract import Receiver
 from connector.errors import PayloadError
-from connector.model import Account, AccountId, Event, EventId, Payload
+from connector.flow.accounts import Accounts
+from connector.model import Event, EventId, Payload
 from connector.store import Transaction, events, inbox
 from connector.store.events import Subject
 from connector.store.inbox import Leased
-
-
-class Accounts(Protocol):
-    """What is asked about accounts."""
-
-    def account(self, id_: AccountId) -> Account | None:
-        """Return an account by id."""
-
-    def receiver(self, id_: AccountId) -> Receiver | None:
-        """Return its receiver."""
-
-    def public(self, id_: AccountId) -> Mapping[str, object]:
-        """Return its settings without secrets."""
 
 
 def newest(tx: Transaction, accounts: Accounts, subjects: Iterable[Subject]) -> dict[Subject, tuple[datetime, Payload]]:

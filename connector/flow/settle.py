@@ -17,12 +17,19 @@ RESEND_HORIZON = timedelta(hours=24)
 """Without an expiry of its own, a message is not tried again after so long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A message that came further, or ended."""
+
+    row: outbox.Row
+    before: State
+
+
 @dataclass(slots=True)
 class Settled:
     """What a batch of receipts came to."""
 
-    moved: list[tuple[outbox.Row, State]] = field(default_factory=list)
-    """Messages that came further, or ended, and where they stood before."""
+    moved: list[Moved] = field(default_factory=list)
     matched: list[tuple[outbox.Row, Receipt]] = field(default_factory=list)
     """Receipts that were new, and their messages."""
 
@@ -54,7 +61,7 @@ def settle(tx: Transaction, arrived: Sequence[tuple[AccountId, Receipt]], at: da
         advance(row, item, at)
     receipts.add(tx, stored, at)
     outbox.save(tx, (row for row, _ in touched.values()))
-    return Settled([(row, before) for row, before in touched.values() if row.state != before], matched)
+    return Settled([Moved(row, before) for row, before in touched.values() if row.state != before], matched)
 
 
 def settle_parked(tx: Transaction, channel_id: AccountId, remote_ids: Sequence[RemoteId], at: datetime) -> None:

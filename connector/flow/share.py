@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from connector.flow import writeback
+from connector.flow.accounts import Accounts
+from connector.flow.catalogue import Catalogue
 from connector.flow.writeback import Want
 from connector.mapping.contact import ContactMapping, FieldRule
 from connector.mapping.people import Owner, PeoplePolicy
@@ -29,26 +30,6 @@ from connector.model import (
 )
 from connector.store import Transaction, consents, labels, people, wanted
 from connector.store.wanted import LOOK_UP
-
-
-class Mappings(Protocol):
-    """The contact mappings and the policy in force."""
-
-    def contacts(self, account: Account) -> Sequence[ContactMapping]:
-        """Return the contact mappings of an account."""
-
-    def policy(self) -> PeoplePolicy:
-        """Return the people policy."""
-
-
-class Holders(Protocol):
-    """The accounts that may hold records of people."""
-
-    def account(self, id_: AccountId) -> Account | None:
-        """Return an account by id."""
-
-    def crms(self) -> Sequence[Account]:
-        """Return the accounts that remember people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +56,8 @@ class _Wish:
 
 def spread(
     tx: Transaction,
-    mappings: Mappings,
-    holders: Holders,
+    catalogue: Catalogue,
+    accounts: Accounts,
     contacts: Collection[ContactId],
     at: datetime,
     *,
@@ -88,28 +69,28 @@ def spread(
     ``gone_labels``: labels that they have no more, which their records are to lose. ``more``: what else is
     wanted in this transaction, all in one, so that transactions do not wait for each other in a circle.
     """
-    wishes = _wishes(tx, mappings, holders, contacts, at, gone_labels or {})
+    wishes = _wishes(tx, catalogue, accounts, contacts, at, gone_labels or {})
     return writeback.want(tx, [*wishes, *more], at)
 
 
 def _wishes(
     tx: Transaction,
-    mappings: Mappings,
-    holders: Holders,
+    catalogue: Catalogue,
+    accounts: Accounts,
     contacts: Collection[ContactId],
     at: datetime,
     gone: Mapping[ContactId, Collection[str]],
 ) -> Sequence[Want]:
     if not contacts:
         return ()
-    places = {id_: list(found) for id_, found in _places(tx, mappings, holders, contacts)}
+    places = {id_: list(found) for id_, found in _places(tx, catalogue, accounts, contacts)}
     if not any(places.values()):
         return ()
     persons = people.persons(tx, contacts)
     entries = _deciding(tx, persons.values())
     wearing = labels.of(tx, contacts)
     keys = people.keys_of(tx, contacts)
-    policy = mappings.policy()
+    policy = catalogue.policy()
     wishes: list[_Wish] = []
     for id_, found in places.items():
         person = persons.get(id_)
@@ -138,12 +119,12 @@ def _due(tx: Transaction, wishes: Iterable[_Wish]) -> list[Want]:
 
 
 def _places(
-    tx: Transaction, mappings: Mappings, holders: Holders, contacts: Collection[ContactId]
+    tx: Transaction, catalogue: Catalogue, accounts: Accounts, contacts: Collection[ContactId]
 ) -> Iterator[tuple[ContactId, Iterator[_Place]]]:
     writing = [
         (account, mapping)
-        for account in holders.crms()
-        for mapping in mappings.contacts(account)
+        for account in accounts.crms()
+        for mapping in catalogue.contacts(account)
         if any(rule.goes_out for rule in mapping.fields)
     ]
     keys = people.keys_of(tx, contacts) if writing else {}

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from connector.flow import listen, privacy, react, records
 from connector.flow.crowd import Crowd, Desk
-from connector.flow.react import Moved
 from connector.flow.settle import Settled, settle
 from connector.model import (
     AccountId,
@@ -132,11 +131,12 @@ def _recipients(crowd: Crowd, planned: Sequence[Planned]) -> Mapping[tuple[Event
 
 def _follow(crowd: Crowd, settled: Settled, done: Done) -> None:
     """Draw the consequences of receipts: counts, rules, and what refusals tell of people."""
-    for row, _ in settled.moved:
+    rows = [item.row for item in settled.moved]
+    for row in rows:
         done.moves[row.channel_id, row.state] += 1
         if row.state is State.WAITING:
             done.channels.add(row.channel_id)
-    reached = {row.contact_id for row, before in settled.moved if row.state in (State.DELIVERED, State.READ)}
+    reached = {row.contact_id for row in rows if row.state in (State.DELIVERED, State.READ)}
     people.reached(crowd.tx, {id_ for id_ in reached if id_})
     listen.refused(
         crowd,
@@ -148,7 +148,7 @@ def _follow(crowd: Crowd, settled: Settled, done: Done) -> None:
             if item.refusal is not None and item.refusal.about
         ],
     )
-    react.outcomes(crowd, [Moved(row, before) for row, before in settled.moved])
+    react.outcomes(crowd, settled.moved)
 
 
 def _write_messages(
