@@ -62,8 +62,7 @@ class TestWords:
     @pytest.mark.parametrize("text", ["arrêt", "إيقاف", "עצור", "停止", "стоп", "parar", "रोकें"])
     def test_it_is_understood_in_the_languages_of_the_policy(self, world: World, text: str) -> None:
         known = {word for words in world.policy.words.values() for word in words.stop}
-        if text not in known:
-            pytest.skip("the shipped policy has another word")
+        assert text in known
         world.reply(f"\u202b{text}\u202c")
         world.work()
 
