@@ -5,10 +5,9 @@ from __future__ import annotations
 import html
 import itertools
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from defusedxml import DefusedXmlException
@@ -16,6 +15,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from connector.errors import ConfigurationError
 from connector.sandbox.line import Line
+from connector.sandbox.rounds import Rounds
 from connector.sandbox.salesforce.knobs import OrgKnobs
 from connector.sandbox.salesforce.records import Row, whole_id
 from connector.sandbox.salesforce.values import as_text
@@ -56,33 +56,16 @@ class _Batch:
     tries: int = 0
 
 
-class Messenger:
+class Messenger(Rounds[SentCount]):
     """Gathers changes, posts them, and posts them again; one thread."""
 
     def __init__(self, org_id: str, knobs: Callable[[], OrgKnobs], row: Callable[[str, str], Row]) -> None:
+        super().__init__("sandbox-outbound", SentCount)
         self._org_id = org_id
         self._knobs = knobs
         self._row = row
         self._turn = itertools.count(1)
-        self._news = threading.Condition()
         self._waiting: list[_Batch] = []
-        self._count = SentCount()
-        self._closing = False
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start posting."""
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="sandbox-outbound", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop posting; what is pending stays so."""
-        with self._news:
-            self._closing = True
-            self._news.notify_all()
-        if self._thread is not None:
-            self._thread.join()
 
     def tell(self, name: str, record_id: str) -> None:
         """Take a change up; it goes out with others of its object."""
@@ -103,23 +86,8 @@ class Messenger:
             self._count.planned += 1
             self._news.notify_all()
 
-    @property
-    def count(self) -> SentCount:
-        """Return the counts as they are now."""
-        with self._news:
-            return replace(self._count)
-
-    def settled(self, timeout: float) -> bool:
-        """Wait until nothing is pending; tell whether that came to be within ``timeout`` seconds."""
-        with self._news:
-            return self._news.wait_for(lambda: self._count.pending == 0, timeout)
-
-    def forget(self) -> None:
-        """Drop what is pending, and start counting anew."""
-        with self._news:
-            self._waiting.clear()
-            self._count = SentCount()
-            self._news.notify_all()
+    def _clear(self) -> None:
+        self._waiting.clear()
 
     def _run(self) -> None:
         line: Line | None = None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
-import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector.sandbox.chance import draw
 from connector.sandbox.deliveries import Sender, headers_of
 from connector.sandbox.line import Line
+from connector.sandbox.rounds import Rounds
 from connector.sandbox.shopify.knobs import ShopKnobs
 
 _ATTEMPTS = 9
@@ -46,32 +46,15 @@ class _Letter:
     tries: int = field(default=0, compare=False)
 
 
-class Postman:
+class Postman(Rounds[PostCount]):
     """Posts webhooks in the order of their moments; one thread."""
 
     def __init__(self, knobs: Callable[[], ShopKnobs], sender: Callable[[], Sender]) -> None:
+        super().__init__("sandbox-shop", PostCount)
         self._knobs = knobs
         self._sender = sender
         self._turn = itertools.count(1)
-        self._news = threading.Condition()
         self._heap: list[_Letter] = []
-        self._count = PostCount()
-        self._closing = False
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start posting."""
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="sandbox-shop", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop posting; what is pending is forgotten."""
-        with self._news:
-            self._closing = True
-            self._news.notify_all()
-        if self._thread is not None:
-            self._thread.join()
 
     def send(self, topic: str, payload: Any, urls: Iterable[str]) -> None:
         """Post a webhook to each of these URLs."""
@@ -90,23 +73,8 @@ class Postman:
                     self._count.planned += 1
             self._news.notify_all()
 
-    @property
-    def count(self) -> PostCount:
-        """Return the counts as they are now."""
-        with self._news:
-            return replace(self._count)
-
-    def settled(self, timeout: float) -> bool:
-        """Wait until nothing is pending; tell whether that came to be within ``timeout`` seconds."""
-        with self._news:
-            return self._news.wait_for(lambda: self._count.pending == 0, timeout)
-
-    def forget(self) -> None:
-        """Drop what is pending, and start counting anew."""
-        with self._news:
-            self._heap.clear()
-            self._count = PostCount()
-            self._news.notify_all()
+    def _clear(self) -> None:
+        self._heap.clear()
 
     def _run(self) -> None:
         lines: dict[str, Line] = {}
