@@ -213,15 +213,17 @@ class Wiring:
 
     def remembers(self, found: Reached) -> bool:
         """Tell whether an account remembers people, and holds what it takes to write to it; suspended or not."""
-        make = found.adapter.crm
-        if make is None:
-            return False
         try:
-            crm = self._crms.get(found, lambda found: make(found.account.settings, self.kit(found.account.id)))
+            return self._crm_of(found) is not None
         except Exception:  # one adapter's bug must not cost the other accounts their write-backs
             log.exception("account.not_reached", account=found.account.name)
             return False
-        return crm is not None
+
+    def _crm_of(self, found: Reached) -> Crm | None:
+        make = found.adapter.crm
+        if make is None:
+            return None
+        return self._crms.get(found, lambda found: make(found.account.settings, self.kit(found.account.id)))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Wiring:
@@ -279,10 +281,9 @@ class Wiring:
     def crm(self, id_: AccountId) -> tuple[Account, Crm] | None:
         """Return an account and its CRM; None where it has none, or is suspended."""
         found = self.directory.reached(id_)
-        if found is None or found.adapter.crm is None or not found.account.active:
+        if found is None or not found.account.active:
             return None
-        make = found.adapter.crm
-        crm = self._crms.get(found, lambda found: make(found.account.settings, self.kit(id_)))
+        crm = self._crm_of(found)
         return (found.account, crm) if crm is not None else None
 
     def visit(self, id_: AccountId) -> tuple[Reached, Visit] | None:
