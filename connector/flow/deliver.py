@@ -293,4 +293,4 @@ def _about(result: Result, at: datetime) -> listen.Refused | None:
     error = result.error
     if not isinstance(error, PermanentError) or not error.about:
         return None
-    return listen.Refused(about=error.about, code=error.code, words=error.words, row=result.row, at=at)
+    return listen.Refused(about=error.about, code=error.code, row=result.row, at=at)

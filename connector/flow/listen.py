@@ -205,7 +205,6 @@ class Refused:
     about: str
     """As :attr:`connector.model.Refusal.about`."""
     code: str
-    words: str
     row: Row
     at: datetime
 

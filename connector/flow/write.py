@@ -141,9 +141,7 @@ def _follow(crowd: Crowd, settled: Settled, done: Done) -> None:
     listen.refused(
         crowd,
         [
-            listen.Refused(
-                about=item.refusal.about, code=item.refusal.code, words=item.refusal.words, row=row, at=item.occurred_at
-            )
+            listen.Refused(about=item.refusal.about, code=item.refusal.code, row=row, at=item.occurred_at)
             for row, item in settled.matched
             if item.refusal is not None and item.refusal.about
         ],
