@@ -22,16 +22,17 @@ from connector.model.moment import now, parse_duration, parse_time
 from connector.model.payload import Json, Payload, dig, parse_json, parse_object, text_at
 from connector.model.person import Contact, Key, KeyKind, Person, Sighting
 from connector.model.phone import spellings
+from connector.model.role import GRANTS, Permission, Role
 from connector.model.secret import Secret
 from connector.model.template import Category, Part, Slot, SlotKind, Template
 from connector.model.verdict import Decision, Reason, Send, Skip, Step
 from connector.model.wire import Request, Response, Verified
 
 __all__ = [
-    "OPEN", "RANK", "STATE_OF", "Account", "AccountId", "Category", "ConsentState", "Contact", "ContactId",
+    "GRANTS", "OPEN", "RANK", "STATE_OF", "Account", "AccountId", "Category", "ConsentState", "Contact", "ContactId",
     "Decision", "Entry", "Event", "EventId", "Identity", "Ignored", "Item", "Json", "Key", "KeyKind",
-    "Message", "MessageId", "Notice", "Part", "Payload", "Person", "Preference", "Purpose", "Reason",
-    "Receipt", "Refusal", "Rekey", "RemoteId", "Reply", "Request", "RequestId", "Response", "Secret", "Send", "Sent",
+    "Message", "MessageId", "Notice", "Part", "Payload", "Permission", "Person", "Preference", "Purpose", "Reason",
+    "Receipt", "Refusal", "Rekey", "RemoteId", "Reply", "Request", "RequestId", "Response", "Role", "Secret", "Send", "Sent",
     "Sighting", "Skip", "Slot", "SlotKind", "Source", "Standing", "State", "Status", "Step", "Template",
     "TemplateChange", "Verified", "dig", "first_id", "new_id", "now", "parse_duration", "parse_json",
     "parse_object", "parse_time", "spellings", "text_at",

@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from connector.store.columns import Moment, Serial
 from connector.store.columns import metadata as metadata
+from connector.store.console_schema import audit as audit
 from connector.store.people_schema import consent as consent
 from connector.store.people_schema import contact as contact
 from connector.store.people_schema import conversation as conversation

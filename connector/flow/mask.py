@@ -1,0 +1,62 @@
+"""Masking personal data for those who may not see it. It fails closed: what is not known to be harmless is hidden."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from datetime import date
+
+from connector.contract import Field
+from connector.model import Json, parse_time
+
+DOTS = "•••"
+_HARMLESS = ("number", "money", "boolean", "time")
+"""Kinds of declared fields whose texts tell nothing of a person."""
+_CODE = re.compile(r"[A-Z]{2,3}|[a-z]{2}([-_][A-Za-z]{2,4})?|true|false|-?\d{1,12}(\.\d{1,4})?")
+"""Currencies, countries, languages, amounts; not long enough for a phone number with its country code."""
+
+
+def text(value: str) -> str:
+    """Hide a text, its length too; a word of ours is left of it: its first letter."""
+    return f"{value[0]}{DOTS}" if value and value[0].isalpha() else DOTS if value else ""
+
+
+def payload(value: Json, fields: Collection[Field] = ()) -> Json:
+    """Hide every text of a payload but those that are of a harmless kind: declared so, or so by their form."""
+    harmless = {_bare(each.path) for each in fields if each.type in _HARMLESS}
+    return _mask(value, "", harmless)
+
+
+def _mask(value: Json, path: str, harmless: Collection[str]) -> Json:
+    if isinstance(value, dict):
+        return {name: _mask(inner, f"{path}.{name}" if path else name, harmless) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_mask(inner, path, harmless) for inner in value]
+    if isinstance(value, str):
+        return value if path in harmless or _is_harmless(value) else text(value)
+    return value if isinstance(value, bool) or value is None or path in harmless else _number(value)
+
+
+def _is_harmless(value: str) -> bool:
+    return bool(_CODE.fullmatch(value)) or _is_time(value)
+
+
+def _is_time(value: str) -> bool:
+    try:
+        return bool(date.fromisoformat(value[:10])) and (len(value) == 10 or parse_time(value) is not None)
+    except ValueError:
+        return False
+
+
+def _number(value: Json) -> Json:
+    """Leave numbers alone that are too short to call somebody by, or to look somebody up with."""
+    return value if len(str(value)) < 9 else DOTS
+
+
+def _bare(path: str) -> str:
+    return re.sub(r"\[\d*\]", "", path)
+
+
+def texts(values: Iterable[str]) -> list[str]:
+    """Hide texts."""
+    return [text(value) for value in values]

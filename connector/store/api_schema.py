@@ -1,0 +1,3 @@
+"""Tables of the API: its keys, and webhooks that leave."""
+
+from __future__ import annotations

@@ -1,0 +1,14 @@
+"""Work in the background, shadow runs, and who changed a mapping."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Go forward."""
+
+
+def downgrade() -> None:
+    """Go back."""

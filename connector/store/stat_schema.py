@@ -1,0 +1,3 @@
+"""Tables of counts, rolled up by the clock."""
+
+from __future__ import annotations
