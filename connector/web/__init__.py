@@ -7,17 +7,18 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, current_app, jsonify, request, session
 from werkzeug.exceptions import HTTPException
 
 from connector import metrics
 from connector.flow import silence
 from connector.flow.intake import Intake
 from connector.log import get
-from connector.model import now
+from connector.model import Role, now
 from connector.store import counts, inbox, migrate, write_backs
+from connector.web import console
 from connector.web.authorize import authorize
-from connector.web.pages import pages
+from connector.web.console.frame import Actor
 from connector.web.webhooks import Webhooks, Wsgi
 from connector.wiring import Wiring
 
@@ -38,9 +39,8 @@ def create_pages(tools: Wiring) -> Flask:
     """Build what is not webhooks: health, metrics and the pages behind their token."""
     app = Flask(__name__)
     app.config["PAGE_TOKEN"] = page_token(tools.settings.data)
-    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.extensions["connector"] = tools
-    app.register_blueprint(pages)
+    console.install(app, tools, token_holder)
     app.register_blueprint(authorize)
 
     @app.get("/healthz")
@@ -65,6 +65,13 @@ def create_pages(tools: Wiring) -> Flask:
         return Response("Something went wrong here; the log says what.\n", content_type="text/plain"), 500
 
     return app
+
+
+def token_holder() -> Actor | None:
+    """Tell whether the page token was shown, once; stands in until there are users."""
+    if request.args.get("token") == current_app.config["PAGE_TOKEN"]:
+        session["token"] = True
+    return Actor("token", "operator", Role.OWNER) if session.get("token") else None
 
 
 def page_token(data: Path) -> str:

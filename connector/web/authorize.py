@@ -14,7 +14,7 @@ from connector.contract import Authorizer
 from connector.errors import ConnectorError, RemoteError
 from connector.flow import authorization
 from connector.log import get
-from connector.web.pages import guard, seal
+from connector.web.console.frame import guard
 from connector.wiring import Reached, Wiring
 
 COOKIE = "connector_authorize"
@@ -23,8 +23,6 @@ MOST_PARAMS = 50
 _AGAIN = "Begin again from the address that `connector accounts authorize` prints, and finish within ten minutes."
 
 authorize = Blueprint("authorize", __name__, url_prefix="/authorize", template_folder="templates")
-authorize.after_request(seal)
-
 log = get(__name__)
 
 
@@ -89,7 +87,7 @@ def callback(name: str) -> AnyResponse:
     log.info("authorization.kept", account=name)
     title = f"{found.adapter.title} has let {name} in"
     words = f"The token is stored, encrypted. You may close this page and run: connector accounts check {name}"
-    return _forget(name, make_response(render_template("authorize.html", title=title, words=words, fix="")))
+    return _forget(name, make_response(render_template("console/authorize.html", title=title, words=words, fix="")))
 
 
 def _find(tools: Wiring, name: str) -> tuple[Reached | None, Authorizer | None]:
@@ -108,7 +106,9 @@ def _params() -> dict[str, str] | None:
 
 
 def _fail(words: str, fix: str, status: int = 400) -> AnyResponse:
-    return make_response(render_template("authorize.html", title="Not authorized", words=words, fix=fix), status)
+    return make_response(
+        render_template("console/authorize.html", title="Not authorized", words=words, fix=fix), status
+    )
 
 
 def _forget(name: str, answer: AnyResponse) -> AnyResponse:

@@ -1,0 +1,62 @@
+"""The console: where admins map fields, see the real message, and learn why."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from flask import Flask, g, request, url_for
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFProtect
+
+from connector.flow.keepsake import keepsake
+from connector.web.console import pages as pages
+from connector.web.console import sight as sight
+from connector.web.console.frame import SignedIn, console, may, nonce, seal
+from connector.wiring import Wiring
+
+YEAR = 365 * 24 * 3600
+THEMES = ("light", "dark", "auto")
+THEME_COOKIE = "connector_theme"
+STATIC = Path(__file__).parent.parent / "static"
+
+
+def install(app: Flask, tools: Wiring, signed_in: SignedIn) -> None:
+    """Put the console into an application; ``signed_in`` tells who is at the other end of a request."""
+    secure = tools.settings.public_url.startswith("https:")
+    app.config.update(
+        SECRET_KEY=keepsake(tools.store, tools.vault, "sessions"),
+        SESSION_COOKIE_NAME="connector_session",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        BOOTSTRAP_SERVE_LOCAL=True,
+        SEND_FILE_MAX_AGE_DEFAULT=YEAR,  # addresses of assets carry their version
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        MAX_CONTENT_LENGTH=1024 * 1024,
+        MAX_FORM_PARTS=3000,
+        MAX_FORM_MEMORY_SIZE=1024 * 1024,
+    )
+    app.extensions["signed_in"] = signed_in
+    Bootstrap5(app)
+    CSRFProtect(app)
+    app.jinja_env.globals.update(may=may, nonce=nonce, asset=_asset, theme=_theme)
+    app.context_processor(lambda: {"actor": g.get("actor")})
+    app.register_blueprint(console)
+    app.after_request(seal)
+
+
+@cache
+def _version(name: str) -> str:
+    return sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+
+
+def _asset(name: str) -> str:
+    """Return the address of an asset of ours, which changes with it, so that browsers may keep it for a year."""
+    return url_for("console.static", filename=name, v=_version(name))
+
+
+def _theme() -> str:
+    chosen = request.cookies.get(THEME_COOKIE, "auto")
+    return chosen if chosen in THEMES else "auto"
