@@ -75,39 +75,63 @@ def find_form_faults(name: str, source: str) -> tuple[Fault, ...]:
     return ()
 
 
-def save(store: Store, name: str, source: str) -> bool:
-    """Keep a text as the mapping's draft; False where it was so already. Raises MappingError for its form."""
+def save(store: Store, name: str, source: str, *, revision: int | None = None, by: str = "") -> bool:
+    """Keep a text as the mapping's draft; False where it was so already.
+
+    ``revision`` is that of the draft which the text was made from (0: there was none); None writes over
+    whatever stands there. Raises MappingError for its form, and mappings.Conflict where somebody else
+    changed the draft in the meantime.
+    """
     read(name, source)
     with store.write() as tx:
-        return mappings.save_draft(tx, name, source, now())
+        return mappings.save_draft(tx, name, source, now(), revision=revision, by=by)
 
 
 def publish(
-    store: Store, registry: Registry, name: str, *, note: str = "", described: Described = undescribed
+    store: Store,
+    registry: Registry,
+    name: str,
+    *,
+    note: str = "",
+    described: Described = undescribed,
+    by: str = "",
+    revision: int | None = None,
 ) -> Published:
     """Put a mapping's draft in force as its next version.
 
     The shapes that its templates have now are kept with it: when one changes, the mapping is not used for
-    that template before somebody has looked. Raises MappingError with every fault, ConfigurationError.
+    that template before somebody has looked. ``revision`` is that of the draft which was looked at; None:
+    whichever it is. Raises MappingError with every fault, mappings.Conflict, ConfigurationError.
     """
     with store.read() as tx:
         row = find(tx, name)
+        if revision is not None and revision != row.revision:
+            raise mappings.Conflict(row)
         current = mappings.version(tx, name, row.published) if row.published else None
     uses = _require_sound(store, registry, name, row.draft, described)
     # Between reading and writing the draft may change; what is published is what was checked.
     if current is not None and (current.source, current.templates) == (row.draft, uses):
         return Published(current.version, is_new=False)
     with store.write() as tx:
-        return Published(mappings.publish(tx, name, row.draft, uses, at=now(), note=note), is_new=True)
+        return Published(mappings.publish(tx, name, row.draft, uses, at=now(), note=note, by=by), is_new=True)
 
 
 def roll_back(
-    store: Store, registry: Registry, name: str, number: int, *, note: str = "", described: Described = undescribed
+    store: Store,
+    registry: Registry,
+    name: str,
+    number: int,
+    *,
+    note: str = "",
+    described: Described = undescribed,
+    by: str = "",
+    revision: int | None = None,
 ) -> int:
     """Put an older version's text in force, as a new version, and return its number.
 
     A draft that somebody works on stays; one that says what was in force follows. The old text is checked
-    as any other: its template may be gone. Raises MappingError, ConfigurationError.
+    as any other: its template may be gone. ``revision`` is that of the draft which was looked at; None:
+    whichever it is. Raises MappingError, mappings.Conflict, ConfigurationError.
     """
     with store.read() as tx:
         row = find(tx, name)
@@ -117,15 +141,20 @@ def roll_back(
     words = f"Back to version {number}."
     at = now()
     with store.write() as tx:
+        mappings.expect(tx, name, revision)
         if current is not None and row.draft == current.source:
-            mappings.save_draft(tx, name, older.source, at)
-        return mappings.publish(tx, name, older.source, uses, at=at, note=f"{words} {note}".strip())
+            mappings.save_draft(tx, name, older.source, at, revision=row.revision, by=by)
+        return mappings.publish(tx, name, older.source, uses, at=at, note=f"{words} {note}".strip(), by=by)
 
 
-def unpublish(store: Store, name: str) -> bool:
-    """Take a mapping out of force; False where it was not in force. Raises ConfigurationError."""
+def unpublish(store: Store, name: str, *, revision: int | None = None) -> bool:
+    """Take a mapping out of force; False where it was not in force.
+
+    Raises ConfigurationError, and mappings.Conflict where the draft is not the one of this revision.
+    """
     with store.write() as tx:
         find(tx, name)
+        mappings.expect(tx, name, revision)
         return mappings.unpublish(tx, name, now())
 
 
@@ -199,7 +228,9 @@ def _require_sound(
         raise MappingError(faults)
     choice = mapping.template
     return tuple(
-        TemplateUse(channel, template.name, template.language, template.fingerprint)
+        TemplateUse(
+            channel, template.name, template.language, template.fingerprint, template.category.value, template.quality
+        )
         for template in stored
         if template.name == choice.name and template.language in choice.language.all
     )

@@ -25,6 +25,10 @@ class TemplateUse:
     name: str
     language: str
     fingerprint: str
+    category: str = ""
+    """As it was then; ``""``: published before this was kept."""
+    quality: str = field(default="", compare=False)
+    """As it was then; it comes and goes, and makes no other version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,22 @@ class MappingRow:
     published: int | None
     """The version in force; None: nothing is sent."""
     updated_at: datetime
+    revision: int = 0
+    """Counts every change of the draft: who saves says which one they have read."""
+    draft_by: str = ""
+    """Name of whoever changed the draft last."""
+
+
+class Conflict(ConfigurationError):  # noqa: N818 - it is what they show: somebody else's text
+    """Somebody else changed the draft in the meantime; nothing was written. ``theirs`` is how it stands now."""
+
+    def __init__(self, theirs: MappingRow) -> None:
+        self.theirs = theirs
+        who = theirs.draft_by or "Somebody else"
+        super().__init__(
+            f"{who} changed the draft of {theirs.name} on {theirs.updated_at:%Y-%m-%d %H:%M} UTC, after you opened it;"
+            " look at both texts, then save again."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +70,8 @@ class VersionRow:
     templates: tuple[TemplateUse, ...]
     published_at: datetime
     note: str
+    by: str = ""
+    """Name of whoever published it, as it was then."""
 
 
 def _read(row: RowMapping) -> MappingRow:
@@ -72,20 +94,37 @@ def all_(tx: Transaction) -> list[MappingRow]:
     return [_read(row) for row in tx.execute(select(schema.mapping).order_by(_MAPPING.name)).mappings()]
 
 
-def save_draft(tx: Transaction, name: str, source: str, at: datetime) -> bool:
-    """Keep a text as the mapping's draft; makes the mapping where it is new. False: it was so already."""
+def save_draft(
+    tx: Transaction, name: str, source: str, at: datetime, *, revision: int | None = None, by: str = ""
+) -> bool:
+    """Keep a text as the mapping's draft; makes the mapping where it is new. False: it was so already.
+
+    ``revision`` is that of the draft which the text was made from (0: there was none); None writes over
+    whatever stands there. Raises Conflict where another text stands there by now.
+    """
     row = _locked(tx, name)
     if row is None:
-        tx.execute(insert(schema.mapping).values(name=name, draft=source, published=None, updated_at=at))
+        values = {"name": name, "draft": source, "published": None, "updated_at": at, "revision": 1, "draft_by": by}
+        tx.execute(insert(schema.mapping).values(values))
         return True
     if row.draft == source:
         return False
-    tx.execute(update(schema.mapping).where(_MAPPING.name == name).values(draft=source, updated_at=at))
+    if revision is not None and revision != row.revision:
+        raise Conflict(row)
+    values = {"draft": source, "updated_at": at, "revision": row.revision + 1, "draft_by": by}
+    tx.execute(update(schema.mapping).where(_MAPPING.name == name).values(values))
     return True
 
 
 def publish(
-    tx: Transaction, name: str, source: str, templates: Sequence[TemplateUse], *, at: datetime, note: str = ""
+    tx: Transaction,
+    name: str,
+    source: str,
+    templates: Sequence[TemplateUse],
+    *,
+    at: datetime,
+    note: str = "",
+    by: str = "",
 ) -> int:
     """Store a text as the mapping's next version, put it in force and return its number.
 
@@ -103,10 +142,18 @@ def publish(
             templates=[list(astuple(use)) for use in templates],
             published_at=at,
             note=note,
+            by=by,
         )
     )
     tx.execute(update(schema.mapping).where(_MAPPING.name == name).values(published=number, updated_at=at))
     return number
+
+
+def expect(tx: Transaction, name: str, revision: int | None) -> None:
+    """Lock a mapping, and raise Conflict where its draft is not the one of this revision; None: whichever it is."""
+    row = _locked(tx, name)
+    if row is not None and revision is not None and row.revision != revision:
+        raise Conflict(row)
 
 
 def unpublish(tx: Transaction, name: str, at: datetime) -> bool:

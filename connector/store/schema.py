@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -32,6 +33,10 @@ from connector.store.people_schema import standing as standing
 from connector.store.people_schema import suppression as suppression
 from connector.store.people_schema import token as token
 from connector.store.people_schema import wanted as wanted
+from connector.store.work_schema import shadow as shadow
+from connector.store.work_schema import shadow_run as shadow_run
+from connector.store.work_schema import task as task
+from connector.store.work_schema import test_number as test_number
 
 account = Table(
     "account",
@@ -155,6 +160,7 @@ message = Table(  # the outbox, and what became of it
     Column("remote_id", Text),
     Column("contact_id", Text),
     Column("gates", JSON, nullable=False, server_default="{}"),  # ground, quiet, timezone, cap
+    Column("trial", Boolean, nullable=False, server_default=false()),  # a test message: counts nowhere
     Column("in_reply_to", Text),  # remote id that an answer quotes
     Column("created_at", Moment, nullable=False),
     Column("accepted_at", Moment),
@@ -194,6 +200,7 @@ attempt = Table(  # written before the call; an empty outcome means: in flight, 
     Column("outcome", Text, nullable=False, default=""),  # accepted temporary uncertain permanent credentials
     Column("code", Text, nullable=False, default=""),
     Column("words", Text, nullable=False, default=""),
+    Column("exchange", JSON(none_as_null=True)),  # what was said on the wire: personal, erased with the message
     Index("ix_attempt_message", "message_id"),
 )
 
@@ -249,6 +256,8 @@ mapping = Table(
     Column("draft", Text, nullable=False),  # TOML
     Column("published", Integer),  # version in force; null: none
     Column("updated_at", Moment, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),  # counts every change of the draft
+    Column("draft_by", Text, nullable=False, server_default=""),  # who wrote the draft
 )
 
 mapping_version = Table(  # immutable: triggers refuse every UPDATE
@@ -257,9 +266,10 @@ mapping_version = Table(  # immutable: triggers refuse every UPDATE
     Column("name", Text, ForeignKey("mapping.name"), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("source", Text, nullable=False),  # TOML
-    Column("templates", JSON, nullable=False),  # [[account id, name, language, fingerprint], ...]
+    Column("templates", JSON, nullable=False),  # [[account id, name, language, fingerprint, category, quality], ...]
     Column("published_at", Moment, nullable=False),
     Column("note", Text, nullable=False, default=""),
+    Column("by", Text, nullable=False, server_default=""),  # name of whoever published it, as it was then
 )
 
 template = Table(

@@ -101,7 +101,7 @@ def test_publishing_keeps_the_text_the_note_and_the_shapes_of_its_templates(stor
     assert publish.publish(store, REGISTRY, NAME, note="first") == publish.Published(1, is_new=True)
     version = _version(store, 1)
     assert (version.source, version.note) == (RECIPE, "first")
-    assert version.templates == (TemplateUse("id-line", "order_paid", "en", PAID.fingerprint),)
+    assert version.templates == (TemplateUse("id-line", "order_paid", "en", PAID.fingerprint, "utility"),)
 
 
 def test_every_language_that_may_be_chosen_is_kept(store: Store) -> None:

@@ -26,7 +26,7 @@ def _draft(store: Store) -> None:
 def test_a_new_mapping_is_a_draft_and_not_in_force(store: Store) -> None:
     with store.read() as tx:
         row = mappings.get(tx, NAME)
-        assert row == mappings.MappingRow(name=NAME, draft="one = 1\n", published=None, updated_at=AT)
+        assert row == mappings.MappingRow(name=NAME, draft="one = 1\n", published=None, updated_at=AT, revision=1)
         assert mappings.in_force(tx) == []
         assert mappings.get(tx, "other") is None
 
@@ -73,3 +73,52 @@ def test_the_database_refuses_to_change_a_published_version(store: Store) -> Non
         tx.execute(update(schema.mapping_version).values(source="one = 3\n"))
     with store.read() as tx:
         assert mappings.versions(tx, NAME)[0].source == "one = 1\n"
+
+
+def test_every_change_of_a_draft_counts_and_tells_who_made_it(store: Store) -> None:
+    with store.write() as tx:
+        mappings.save_draft(tx, NAME, "one = 1\n", AT, revision=0, by="Ada")
+        assert mappings.save_draft(tx, NAME, "one = 2\n", LATER, revision=1, by="Grace")
+        row = mappings.get(tx, NAME)
+
+    assert row is not None
+    assert (row.revision, row.draft_by) == (2, "Grace")
+
+
+def test_who_saves_over_a_draft_that_they_have_not_seen_is_shown_it(store: Store) -> None:
+    with store.write() as tx:
+        mappings.save_draft(tx, NAME, "one = 1\n", AT, by="Ada")
+        mappings.save_draft(tx, NAME, "one = 2\n", LATER, revision=1, by="Grace")
+
+    with pytest.raises(mappings.Conflict, match="Grace changed the draft") as caught, store.write() as tx:
+        mappings.save_draft(tx, NAME, "one = 3\n", LATER, revision=1, by="Ada")
+
+    assert (caught.value.theirs.draft, caught.value.theirs.revision) == ("one = 2\n", 2)
+    with store.read() as tx:
+        row = mappings.get(tx, NAME)
+    assert row is not None
+    assert row.draft == "one = 2\n"
+
+
+def test_two_people_cannot_both_make_a_mapping_of_one_name(store: Store) -> None:
+    with store.write() as tx:
+        mappings.save_draft(tx, NAME, "one = 1\n", AT, revision=0, by="Ada")
+
+    with pytest.raises(mappings.Conflict), store.write() as tx:
+        mappings.save_draft(tx, NAME, "two = 2\n", LATER, revision=0, by="Grace")
+
+
+def test_who_asks_about_no_revision_writes_over_whatever_stands_there(store: Store) -> None:
+    with store.write() as tx:
+        mappings.save_draft(tx, NAME, "one = 1\n", AT, by="Ada")
+        assert mappings.save_draft(tx, NAME, "one = 9\n", LATER)
+
+
+def test_a_version_tells_who_published_it(store: Store) -> None:
+    with store.write() as tx:
+        mappings.save_draft(tx, NAME, "one = 1\n", AT)
+        mappings.publish(tx, NAME, "one = 1\n", [USE], at=AT, by="Ada")
+        version = mappings.version(tx, NAME, 1)
+
+    assert version is not None
+    assert version.by == "Ada"
