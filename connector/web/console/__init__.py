@@ -11,6 +11,7 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 
 from connector.flow.keepsake import keepsake
+from connector.web.console import glossary as glossary
 from connector.web.console import pages as pages
 from connector.web.console import sight as sight
 from connector.web.console.frame import SignedIn, console, may, nonce, seal

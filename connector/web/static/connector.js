@@ -38,6 +38,14 @@
     if (event.target.matches("[data-submit]")) event.target.form.submit();
   });
 
+  // What a word means is told while it is pointed at or focused; Escape sends that away until the next one.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.documentElement.classList.add("untold");
+  });
+  for (const kind of ["mouseout", "focusout"]) {
+    document.addEventListener(kind, () => document.documentElement.classList.remove("untold"));
+  }
+
   const main = document.getElementById("main");
   const state = document.getElementById("live-state");
   let seen = null;
