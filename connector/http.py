@@ -16,7 +16,9 @@ from __future__ import annotations
 import ipaddress
 import json as jsonlib
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -43,6 +45,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 from connector import __version__
 from connector.errors import ConfigurationError, ConnectorError, RemoteError, TemporaryError, UncertainError
 from connector.model import Json, parse_json
+from connector.model.exchange import Exchange, secrets_of
 
 ANSWER_CAP = 8 * 1024 * 1024
 """Bytes, after unpacking; longer answers are refused."""
@@ -101,6 +104,20 @@ class Answer:
         return parse_json(self.body)
 
 
+_said: ContextVar[list[Exchange] | None] = ContextVar("said", default=None)
+
+
+@contextmanager
+def recorded() -> Iterator[list[Exchange]]:
+    """Yield a list that gets whatever is said on the wire within, in this thread: for writing attempts down."""
+    said: list[Exchange] = []
+    before = _said.set(said)
+    try:
+        yield said
+    finally:
+        _said.reset(before)
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name means this machine."""
     if host == "localhost":
@@ -145,15 +162,20 @@ class Http:
         left this machine) or UncertainError (it may have been carried out).
         """
         host, prepared = self._prepare(method, url, headers, json, data, params)
+        answer: Answer | None = None
         try:
             response = self._adapter.send(prepared, stream=True, timeout=self._timeout)
             try:
-                return _read(response, host)
+                answer = _read(response, host)
             finally:
                 # After a whole answer the connection is back in the pool, and this does nothing.
                 response.close()
         except (wrong.RequestException, HTTPError, OSError) as error:
             fault = translate(error, host)
+        finally:
+            _record(prepared, answer)
+        if answer is not None:
+            return answer
         # Raised out here, so that it does not hold on to the request and its Authorization header.
         raise fault
 
@@ -218,6 +240,23 @@ class Http:
             self._known.clear()
         self._known[url] = checked = host, prepared.url or ""
         return checked
+
+
+def _record(prepared: requests.PreparedRequest, answer: Answer | None) -> None:
+    said = _said.get()
+    if said is not None:
+        said.append(
+            Exchange(
+                prepared.method or "",
+                prepared.url or "",
+                prepared.headers.get("Content-Type", ""),
+                prepared.body if isinstance(prepared.body, bytes) else b"",
+                secrets_of(prepared.headers),
+                answer.status if answer else None,
+                answer.headers.get("content-type", "") if answer else "",
+                answer.body if answer else b"",
+            )
+        )
 
 
 def translate(error: Exception, host: str) -> ConnectorError:

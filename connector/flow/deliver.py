@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from connector.contract import Channel
 from connector.errors import CredentialsError, PermanentError, RemoteError
@@ -21,6 +22,7 @@ from connector.flow.crowd import Crowd, Desk
 from connector.flow.owner import is_dead
 from connector.flow.pace import Pace
 from connector.flow.settle import Moved, settle_parked
+from connector.http import recorded
 from connector.log import get
 from connector.model import AccountId, MessageId, Sent, State, TemplateChange, now
 from connector.store import Store, Transaction, accounts, leases, outbox, templates
@@ -37,6 +39,8 @@ OWNER_SECONDS = 15.0
 HEARTBEAT_SECONDS = 3.0
 LEASE_SECONDS = 60.0
 """Longer than any request may take."""
+MOST_EXCHANGES = 3
+"""So many calls of one attempt are kept: a channel makes one, or a few where it has to upload something."""
 FAREWELL_SECONDS = 8.0
 """How long to wait for requests in flight when told to stop."""
 
@@ -52,6 +56,8 @@ class Result:
     sent: Sent | None = None
     error: RemoteError | None = None
     seconds: float
+    said: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    """What was said on the wire, call by call."""
 
 
 @dataclass(slots=True)
@@ -204,7 +210,7 @@ class Drain:
         ends = []
         for result in results:
             name, code, words = outcome.describe(result.sent, result.error)
-            ends.append((result.attempt, name, code, words))
+            ends.append(outbox.End(result.attempt, name, code, words, result.said))
             self._count(result, name, code, at)
         outbox.end_attempts(tx, ends, at)
         taken = [(result.row.id, result.sent) for result in results if result.sent is not None]
@@ -266,17 +272,18 @@ class Drain:
         started = time.perf_counter()
         sent: Sent | None = None
         error: RemoteError | None = None
-        try:
-            sent = self._channel.send(row.message())
-        except RemoteError as refusal:
-            error = refusal
-        except Exception as bug:  # a bug in an adapter must end in a visible message, not in a hang
-            log.exception("message.not_sent", message_id=row.id)
-            error = PermanentError(
-                f"The adapter failed ({type(bug).__name__}); see the log.", code="bug", advice="Report it, then replay."
-            )
+        with recorded() as exchanges:
+            try:
+                sent = self._channel.send(row.message())
+            except RemoteError as refusal:
+                error = refusal
+            except Exception as bug:  # a bug in an adapter must end in a visible message, not in a hang
+                log.exception("message.not_sent", message_id=row.id)
+                words = f"The adapter failed ({type(bug).__name__}); see the log."
+                error = PermanentError(words, code="bug", advice="Report it, then replay.")
         seconds = time.perf_counter() - started
-        self._done.put(Result(row=row, attempt=attempt, sent=sent, error=error, seconds=seconds))
+        said = [exchange.shape() for exchange in exchanges[-MOST_EXCHANGES:]]
+        self._done.put(Result(row=row, attempt=attempt, sent=sent, error=error, seconds=seconds, said=said))
 
     def _count(self, result: Result, name: str, code: str, at: datetime) -> None:
         self.tally.outcomes[name, code] = self.tally.outcomes.get((name, code), 0) + 1

@@ -67,7 +67,7 @@ def messages(tx: Transaction, ids: Collection[MessageId], at: datetime) -> int:
         ).rowcount  # fmt: skip
         _stop(tx, chunk, at)
         _unlabel(tx, message, chunk)
-        tx.execute(update(attempt).where(attempt.c.message_id.in_(chunk)).values(words=""))
+        tx.execute(update(attempt).where(attempt.c.message_id.in_(chunk)).values(words="", exchange=None))
         tx.execute(
             update(receipt)
             .where(receipt.c.message_id.in_(chunk))
@@ -82,6 +82,7 @@ def said_to_others(tx: Transaction, ids: Collection[MessageId], at: datetime) ->
     """Empty what messages to other people say about somebody; those that have not left do not leave."""
     for chunk in chunks(sorted(ids)):
         tx.execute(update(message).where(message.c.id.in_(chunk)).values(slots={}))
+        tx.execute(update(attempt).where(attempt.c.message_id.in_(chunk)).values(exchange=None))
         _stop(tx, chunk, at)
         _unlabel(tx, message, chunk)
 

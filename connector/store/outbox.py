@@ -251,15 +251,46 @@ def begin(tx: Transaction, cleared: Sequence[Cleared], owner: str, seconds: floa
     return attempts
 
 
-def end_attempts(tx: Transaction, ends: Sequence[tuple[str, str, str, str]], at: datetime) -> None:
-    """Write how attempts ended: (attempt id, outcome, code, words). Most end alike: one statement for each kind."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
-    for id_, name, code, words in ends:
-        alike.setdefault((name, code, words), []).append(id_)
-    for (name, code, words), ids in alike.items():
-        tx.execute(
-            update(attempt).where(attempt.c.id.in_(ids)).values(outcome=name, code=code, words=words, ended_at=at)
-        )
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an attempt ended."""
+
+    attempt: str
+    outcome: str
+    code: str
+    words: str
+    exchange: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
+    """What was said on the wire (:meth:`connector.model.exchange.Exchange.shape`), call by call."""
+
+
+_END = (
+    update(attempt)
+    .where(attempt.c.id == bindparam("id_"))
+    .values(
+        outcome=bindparam("outcome_"),
+        code=bindparam("code_"),
+        words=bindparam("words_"),
+        ended_at=bindparam("at_"),
+        exchange=bindparam("exchange_"),
+    )
+)
+
+
+def end_attempts(tx: Transaction, ends: Sequence[End], at: datetime) -> None:
+    """Write how attempts ended."""
+    if ends:
+        rows = [
+            {
+                "id_": end.attempt,
+                "outcome_": end.outcome,
+                "code_": end.code,
+                "words_": end.words,
+                "at_": at,
+                "exchange_": end.exchange or None,
+            }
+            for end in ends
+        ]
+        tx.execute(_END, rows)
 
 
 _ON_THE_WAY = or_(message.c.state == State.SENDING, message.c.state == State.IN_DOUBT)

@@ -21,6 +21,12 @@ from sqlalchemy import (
 from connector.store.columns import Moment, Serial
 from connector.store.columns import metadata as metadata
 from connector.store.console_schema import audit as audit
+from connector.store.console_schema import console_session as console_session
+from connector.store.console_schema import console_user as console_user
+from connector.store.console_schema import invitation as invitation
+from connector.store.console_schema import passkey as passkey
+from connector.store.console_schema import sign_in_link as sign_in_link
+from connector.store.console_schema import sign_in_try as sign_in_try
 from connector.store.people_schema import consent as consent
 from connector.store.people_schema import contact as contact
 from connector.store.people_schema import conversation as conversation

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from connector.model import Entry, State, Status, Step, Template
 from connector.store.labels import LabelChange
@@ -131,6 +132,8 @@ class AttemptRow:
     outcome: str
     code: str
     words: str
+    exchange: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
+    """What was said on the wire, call by call; None: nothing is kept of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,8 @@ class ReceiptRow:
     words: str
     advice: str
     retry_after: int | None
+    billing: Mapping[str, Any] = field(default_factory=dict)
+    """What the channel says of the price, in its own words."""
     occurred_at: datetime
     received_at: datetime
 

@@ -145,6 +145,7 @@ class World:
                 "started_at": AT,
                 "outcome": "permanent",
                 "words": f"Not {to}",
+                "exchange": [{"request": f'{{"to": "{to}", "text": "{name}"}}', "answer": f'{{"wa_id": "{to[1:]}"}}'}],
             }
             tx.execute(insert(schema.attempt).values(attempt))
             told = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -24,6 +25,7 @@ from connector.flow import outcome
 from connector.flow.deliver import Drain
 from connector.flow.pace import Pace
 from connector.flow.settle import settle
+from connector.http import Http
 from connector.model import (
     AccountId,
     Category,
@@ -181,6 +183,42 @@ def test_the_attempt_is_written_before_the_call(store: Store, put: Callable[...,
     drain(store, FakeChannel(answer))
 
     assert seen == [""]
+
+
+def test_what_was_said_on_the_wire_is_kept_with_the_attempt(store: Store, put: Callable[..., MessageId]) -> None:
+    put("m1")
+    answers = [b'{"error": "busy"}', b'{"id": "w1"}']
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_answer_each, args=(listener, answers), daemon=True).start()
+        port = listener.getsockname()[1]
+        http = Http([f"127.0.0.1:{port}"])
+
+        def answer(message: Message, time_: int) -> Sent:
+            body = {"to": message.recipient, "access_token": "s3cr3t-token"}
+            found = http.request("POST", f"http://127.0.0.1:{port}/messages", json=body)
+            if time_ == 1:
+                raise TemporaryError("busy", retry_after=0.01)
+            return Sent(RemoteId(str(found.status)))
+
+        drain(store, FakeChannel(answer), once=True)
+        make_due(store, "m1")
+        drain(store, FakeChannel(lambda message, _: answer(message, 2)))
+
+    with store.read() as tx:
+        kept = tx.execute(select(attempt.c.outcome, attempt.c.exchange).order_by(attempt.c.id)).all()
+    assert [row.outcome for row in kept] == ["temporary", "accepted"]
+    calls = [row.exchange[0] for row in kept]
+    assert [call["answer"] for call in calls] == ['{"error": "busy"}', '{"id": "w1"}']
+    assert all("+447400123456" in call["request"] and "s3cr3t" not in call["request"] for call in calls)
+
+
+def _answer_each(listener: socket.socket, answers: list[bytes]) -> None:
+    for body in answers:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            connection.sendall(head.encode() + body)
 
 
 def test_no_more_are_in_flight_than_there_are_threads(store: Store, put: Callable[..., MessageId]) -> None:

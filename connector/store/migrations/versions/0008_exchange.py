@@ -1,5 +1,8 @@
 """What was asked and answered at each attempt."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -8,7 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Go forward."""
+    op.add_column("attempt", sa.Column("exchange", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:
     """Go back."""
+    op.drop_column("attempt", "exchange")
