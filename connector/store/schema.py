@@ -18,8 +18,15 @@ from sqlalchemy import (
     text,
 )
 
+from connector.store.api_schema import api_answer as api_answer
+from connector.store.api_schema import api_key as api_key
+from connector.store.api_schema import delivery as delivery
+from connector.store.api_schema import delivery_try as delivery_try
+from connector.store.api_schema import endpoint as endpoint
 from connector.store.columns import Moment, Serial
 from connector.store.columns import metadata as metadata
+from connector.store.connection_schema import old_address as old_address
+from connector.store.connection_schema import template_change as template_change
 from connector.store.console_schema import audit as audit
 from connector.store.console_schema import console_session as console_session
 from connector.store.console_schema import console_user as console_user

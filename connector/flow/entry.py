@@ -1,0 +1,153 @@
+"""Letting people in: the tries that are counted, the password, and the session that begins.
+
+Whatever is wrong is answered by the same words after the same work, so that nobody learns who is in the team.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connector.flow import audit, team
+from connector.model import now
+from connector.security import passwords
+from connector.store import Store, Transaction, sessions, tries, users
+from connector.store.sessions import SessionRow
+from connector.store.users import UserRow
+
+IDLE, LASTS = timedelta(days=14), timedelta(days=30)
+"""A session ends when nobody used it for so long, and after so long in any case."""
+SEEN_EVERY = timedelta(minutes=5)
+FREE = {"account": 5, "address": 30, "second": 5}
+"""Tries that cost nothing, within a day."""
+LONGEST = {"account": timedelta(minutes=15), "address": timedelta(minutes=5), "second": timedelta(minutes=15)}
+NO = "That did not let you in. Check both, or wait a few minutes if you have tried often."
+UNKNOWN = "unknown"
+_PLACES = (
+    ("Windows", "Windows"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"), ("Linux", "Linux"),
+)  # fmt: skip
+_BROWSERS = (
+    ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"), ("CriOS", "Chrome"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who knocks: from where, with what."""
+
+    address: str
+    agent: str = ""
+
+
+def check_password(store: Store, email: str, password: str, guest: Guest) -> UserRow | None:
+    """Return who signs in with these, or None: wrong, unknown, disabled, or tried too often; all of it alike."""
+    text = email[: team.LONGEST_EMAIL].strip().lower()
+    keys = (_key("account", text), _key("address", guest.address))
+    shut = _charge(store, keys)
+    with store.read() as tx:
+        row = users.by_email(tx, text)
+    right = passwords.verify(password, row.password if row else None)
+    if row is not None and row.active and right and not shut:
+        forgive(store, keys[0])
+        if passwords.is_old(row.password):
+            with store.write() as tx:
+                users.change(tx, row.id, {"password": passwords.hash_(password)}, if_={"password": row.password})
+        return row
+    if not shut:  # what is shut out is not entered: nobody fills the log
+        refused(store, row.id if row else "", guest, "password")
+    return None
+
+
+def confirm_password(store: Store, user: UserRow, password: str) -> bool:
+    """Tell whether who is signed in still knows their password; tries are counted as at the door."""
+    key = _key("account", user.email)
+    shut = _charge(store, (key,))
+    if passwords.verify(password, user.password) and not shut:
+        forgive(store, key)
+        return True
+    return False
+
+
+def may_try_second(store: Store, user_id: str) -> bool:
+    """Count a try at the second factor, and tell whether it may be looked at."""
+    return not _charge(store, (_key("second", user_id),))
+
+
+def second_passed(store: Store, user_id: str) -> None:
+    """Forget the tries at the second factor."""
+    forgive(store, _key("second", user_id))
+
+
+def refused(store: Store, user_id: str, guest: Guest, how: str) -> None:
+    """Enter that somebody was not let in; of unknown users nothing but that."""
+    audit.record(store, UNKNOWN, "somebody", "user.sign_in_failed", user_id, f"by {how}", guest.address)
+
+
+def begin(store: Store, user: UserRow, way: str, guest: Guest) -> tuple[SessionRow, str]:
+    """Begin a session; return the word for the browser's cookie too, which is kept nowhere."""
+    at = now()
+    word, digest = team.fresh_word()
+    row = SessionRow(
+        digest=digest, user_id=user.id, way=way, browser=name_browser(guest.agent), address=guest.address,
+        created_at=at, seen_at=at,
+    )  # fmt: skip
+    with store.write() as tx:
+        sessions.sweep(tx, made_before=at - LASTS, seen_before=at - IDLE)
+        tries.sweep(tx, at)
+        sessions.add(tx, row)
+        users.change(tx, user.id, {"signed_in_at": at})
+    audit.record(store, user.id, user.name, "user.signed_in", user.id, f"by {way}", guest.address)
+    return row, word
+
+
+def who(store: Store, word: str, guest: Guest) -> tuple[UserRow, SessionRow] | None:
+    """Return whose session this is, and note that it is used; None where it is over or its user is disabled."""
+    at = now()
+    with store.read() as tx:
+        session = sessions.find(tx, team.digest_of(word))
+        user = users.get(tx, session.user_id) if session else None
+    if session is None or user is None or not user.active or is_over(session, at):
+        return None
+    if at - session.seen_at > SEEN_EVERY:
+        with store.write() as tx:
+            sessions.touch(tx, session.id, at, guest.address)
+    return user, session
+
+
+def is_over(session: SessionRow, at: datetime) -> bool:
+    """Tell whether a session has ended by itself."""
+    return at - session.created_at > LASTS or at - session.seen_at > IDLE
+
+
+def name_browser(agent: str) -> str:
+    """Say in words what a User-Agent means: ``Firefox on Linux``."""
+    agent = agent[:500]
+    browser = next((name for sign, name in _BROWSERS if sign in agent), "")
+    place = next((name for sign, name in _PLACES if sign in agent), "")
+    return " on ".join(filter(None, (browser, place))) or "an unknown browser"
+
+
+def forgive(store: Store, key: str) -> None:
+    """Forget the tries of somebody who has got in."""
+    with store.write() as tx:
+        tries.forgive(tx, key)
+
+
+def _charge(store: Store, keys: Sequence[str]) -> bool:
+    """Count a try under each key; tell whether one of the doors is shut."""
+    at = now()
+    with store.write() as tx:
+        shut = [_charge_one(tx, key, at) for key in sorted(keys)]
+    return any(shut)
+
+
+def _charge_one(tx: Transaction, key: str, at: datetime) -> bool:
+    kind = key.partition(":")[0]
+    return tries.charge(tx, key, at, free=FREE[kind], longest=LONGEST[kind]) is not None
+
+
+def _key(kind: str, text: str) -> str:
+    return f"{kind}:{team.digest_of(text)[:32]}"
