@@ -28,6 +28,7 @@ COMMANDS = {
     "stats": "connector.cli.look:stats",
     "writebacks": "connector.cli.writeback:writebacks",
     "keys": "connector.cli.keys:keys",
+    "api-keys": "connector.cli.api_keys:api_keys_",
     "new-adapter": "connector.cli.new_adapter:new_adapter",
     "sandbox": "connector.sandbox.command:sandbox",
     "demo": "connector.sandbox.demo:demo",
