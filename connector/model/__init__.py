@@ -16,7 +16,17 @@ from connector.model.event import (
     Status,
     TemplateChange,
 )
-from connector.model.ids import AccountId, ContactId, EventId, MessageId, RemoteId, RequestId, first_id, new_id
+from connector.model.ids import (
+    AccountId,
+    ContactId,
+    EventId,
+    MessageId,
+    RemoteId,
+    RequestId,
+    first_id,
+    moment_of,
+    new_id,
+)
 from connector.model.message import OPEN, RANK, STATE_OF, Message, Sent, State
 from connector.model.moment import now, parse_duration, parse_time
 from connector.model.payload import Json, Payload, dig, parse_json, parse_object, text_at
@@ -35,6 +45,6 @@ __all__ = [
     "Receipt", "Refusal", "Rekey", "RemoteId", "Reply", "Request", "RequestId", "Response", "Role", "Secret", "Send",
     "Sent",
     "Sighting", "Skip", "Slot", "SlotKind", "Source", "Standing", "State", "Status", "Step", "Template",
-    "TemplateChange", "Verified", "dig", "first_id", "new_id", "now", "parse_duration", "parse_json",
+    "TemplateChange", "Verified", "dig", "first_id", "moment_of", "new_id", "now", "parse_duration", "parse_json",
     "parse_object", "parse_time", "spellings", "text_at",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
@@ -26,6 +26,14 @@ def new_id() -> str:
 def first_id(moment: datetime) -> str:
     """Return the lowest id that may be made at a moment: ids from then on are not below it."""
     return _spell(int(moment.timestamp() * 1000) << 80)
+
+
+def moment_of(id_: str) -> datetime:
+    """Return the millisecond in which an id was made; of the first letters of one, the first that they may mean."""
+    number = 0
+    for letter in id_[:10].ljust(10, _ALPHABET[0]):
+        number = number << 5 | _ALPHABET.index(letter)
+    return datetime.fromtimestamp(number / 1000, UTC)
 
 
 def _spell(number: int) -> str:

@@ -46,6 +46,11 @@ from connector.store.people_schema import standing as standing
 from connector.store.people_schema import suppression as suppression
 from connector.store.people_schema import token as token
 from connector.store.people_schema import wanted as wanted
+from connector.store.stat_schema import sequel as sequel
+from connector.store.stat_schema import stat as stat
+from connector.store.stat_schema import stat_due as stat_due
+from connector.store.stat_schema import stat_event as stat_event
+from connector.store.stat_schema import stat_reason as stat_reason
 from connector.store.work_schema import shadow as shadow
 from connector.store.work_schema import shadow_run as shadow_run
 from connector.store.work_schema import task as task
@@ -175,6 +180,7 @@ message = Table(  # the outbox, and what became of it
     Column("gates", JSON, nullable=False, server_default="{}"),  # ground, quiet, timezone, cap
     Column("trial", Boolean, nullable=False, server_default=false()),  # a test message: counts nowhere
     Column("in_reply_to", Text),  # remote id that an answer quotes
+    Column("country", Text),  # of the number; null: not worked out yet
     Column("created_at", Moment, nullable=False),
     Column("accepted_at", Moment),
     Column("sent_at", Moment),
