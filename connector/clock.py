@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 
-from connector.flow import catchup, due, redact, silence, tending
+from connector.flow import catchup, due, redact, silence, tasks, tending
 from connector.log import get
 from connector.model import Account, AccountId, now
 from connector.store import Transaction, inbox, marks, outbox, wanted
@@ -46,6 +46,7 @@ def tick(tools: Wiring) -> None:
         stale = [id_ for id_ in senders if _is_stale(tx, id_)]
         quiet = silence.is_due(tx)
         redacts = redact.is_due(tx)
+        begun = tasks.is_due(tx)
         asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
     if waiting:
         tools.queue.ring("decide")
@@ -54,6 +55,8 @@ def tick(tools: Wiring) -> None:
     for id_ in unwritten:
         if (found := tools.directory.reached(id_)) is not None and tools.remembers(found):
             tools.queue.ring("write_back", id_)
+    if begun:
+        tools.queue.ring(tasks.JOB)
     for id_ in stale:
         with tools.store.write() as tx:
             marks.put(tx, _mark(id_), "asked")

@@ -13,7 +13,7 @@ from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
-from connector.flow import catchup, redact, templates, tending
+from connector.flow import catchup, redact, tasks, templates, tending
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
 from connector.flow.erasure import digester
@@ -309,6 +309,21 @@ def privacy() -> None:
         "job.done", job="privacy", done=worked.done, failed=worked.failed, contacts=worked.forgotten.contacts,
         seconds=round(time.monotonic() - started, 3), left=worked.left,
     )  # fmt: skip
+
+
+def work() -> None:
+    """Do what pages and commands have begun: backtests, bulk replays, and the like; one after another."""
+    tools, started = wiring(), time.monotonic()
+    tools.queue.heard(tasks.JOB)
+    done = tasks.work_off(tools, new_owner(), enough=_patience(tools), stopping=stopping.is_set)
+    tools.queue.heard(tasks.JOB)
+    with tools.store.read() as tx:
+        left = tasks.is_due(tx)
+    if left:
+        tools.queue.ring(tasks.JOB)
+    if done:
+        metrics.job_runs.add(tasks.JOB)
+        log.info("job.done", job=tasks.JOB, tasks=done, seconds=round(time.monotonic() - started, 3), left=left)
 
 
 @contextmanager

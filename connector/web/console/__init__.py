@@ -14,6 +14,7 @@ from connector.flow.keepsake import keepsake
 from connector.web.console import glossary as glossary
 from connector.web.console import pages as pages
 from connector.web.console import sight as sight
+from connector.web.console import tasks as tasks
 from connector.web.console.frame import SignedIn, console, may, nonce, seal
 from connector.wiring import Wiring
 
