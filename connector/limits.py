@@ -1,13 +1,16 @@
-"""What a vendor's API still allows, shared by all processes through Redis.
+"""What a vendor's API still allows, and what ours does, shared by all processes through Redis.
 
 Beside the queue the only importer of redis. A budget is a courtesy towards the vendor and saves refused
-calls; the vendor's own limit stands behind it. So it fails open: while Redis is away nobody waits.
+calls; the vendor's own limit stands behind it. So it fails open: while Redis is away nobody waits. Behind a
+:class:`RateLimit` stands nobody: while Redis is away each process counts by itself.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
+from dataclasses import dataclass
 from functools import cache
 
 from redis import Redis
@@ -52,6 +55,25 @@ redis.call('EXPIRE', KEYS[1], ARGV[4])
 return '0'
 """
 
+SPEND = """
+local held = redis.call('HMGET', KEYS[1], 'left', 'at')
+local clock = redis.call('TIME')
+local at = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local burst, per_second = tonumber(ARGV[1]), tonumber(ARGV[2])
+local left = burst
+if held[1] then
+  left = math.min(burst, tonumber(held[1]) + math.max(0, at - tonumber(held[2])) * per_second)
+end
+local allowed = 0
+if left >= 1 then allowed, left = 1, left - 1 end
+redis.call('HSET', KEYS[1], 'left', tostring(left), 'at', string.format('%.6f', at))
+redis.call('EXPIRE', KEYS[1], math.ceil(burst / per_second) + 1)
+return allowed .. ' ' .. tostring(left)
+"""
+"""A bucket that is full where nobody has touched it, and gives one at a time."""
+MOST_BUCKETS = 10_000
+"""That a process keeps by itself; the longest untouched goes first."""
+
 log = get(__name__)
 
 
@@ -76,6 +98,55 @@ class RedisBudget:
         self._server.run(TELL, self._key, max(0.0, left), max(0.0, most), max(0.0, per_second), KEEP_SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What came of asking for one."""
+
+    allowed: bool
+    left: float
+    """How many may follow at once."""
+    wait: float
+    """Seconds until the next may come; 0 where it may at once."""
+    full: float
+    """Seconds until the bucket is full again."""
+
+
+class RateLimit:
+    """How often something may be done: ``per_minute`` in the long run, ``burst`` at once. Never raises."""
+
+    def __init__(self, url: str, name: str, *, per_minute: float, burst: int) -> None:
+        """``name`` tells these buckets from others; ``url`` as for :class:`RedisBudget`."""
+        self._server = _server(url)
+        self._name = name
+        self.per_minute, self.burst = per_minute, burst
+        self._own: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, key: str) -> Spent:
+        """Take one for a key (an API key's id, an address)."""
+        per_second = self.per_minute / 60
+        answer = self._server.run(SPEND, f"rate:{self._name}:{key}", self.burst, per_second)
+        if answer is None:
+            allowed, left = self._take_own(key, per_second)
+        else:
+            first, _, rest = answer.decode().partition(" ")
+            allowed, left = first == "1", float(rest)
+        wait = 0.0 if left >= 1 else (1 - left) / per_second
+        return Spent(allowed, left, wait, (self.burst - left) / per_second)
+
+    def _take_own(self, key: str, per_second: float) -> tuple[bool, float]:
+        at = time.monotonic()
+        with self._lock:
+            held, since = self._own.pop(key, (float(self.burst), at))
+            left = min(self.burst, held + (at - since) * per_second)
+            allowed = left >= 1
+            left -= allowed
+            self._own[key] = left, at
+            if len(self._own) > MOST_BUCKETS:
+                self._own.popitem(last=False)
+        return allowed, left
+
+
 class _Server:
     """One connection pool a process and URL."""
 
@@ -87,7 +158,7 @@ class _Server:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=30,
         )
-        self._scripts = {text: self._redis.register_script(text) for text in (TAKE, TELL)}
+        self._scripts = {text: self._redis.register_script(text) for text in (TAKE, TELL, SPEND)}
         self._deaf_until = 0.0
 
     def run(self, script: str, key: str, *arguments: float) -> bytes | None:
