@@ -22,11 +22,11 @@ from connector.flow.people import People
 from connector.flow.tokens import StoredTokens
 from connector.http import Http
 from connector.log import get
-from connector.model import Account, AccountId, ContactId
+from connector.model import Account, AccountId, ContactId, now
 from connector.registry import Registry
 from connector.security.vault import Vault
 from connector.settings import Settings
-from connector.store import Store, Transaction
+from connector.store import Store, Transaction, addresses
 from connector.store.accounts import AccountRow
 
 if TYPE_CHECKING:
@@ -141,7 +141,11 @@ class Directory:
                 known = Reached(account, adapter, receiver)
             by_id[account.id] = known
         self._by_id = by_id
-        self._by_token = {item.account.token: item for item in by_id.values()}
+        with self._store.read() as tx:
+            replaced = {
+                each.token: by_id[each.account_id] for each in addresses.old(tx, now()) if each.account_id in by_id
+            }
+        self._by_token = replaced | {item.account.token: item for item in by_id.values()}
         self._read_at, self._stale = time.monotonic(), False
 
     def _complain(self, row: AccountRow, error: Exception) -> None:

@@ -6,17 +6,20 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Protocol
 
 from connector.contract import Adapter, Receiver
 from connector.errors import ConfigurationError
 from connector.flow import settings as schemas
 from connector.model import Account, AccountId, Secret, new_id, now
-from connector.store import Store, Transaction, accounts
+from connector.store import Store, Transaction, accounts, addresses
 from connector.store.accounts import AccountRow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 TOKEN_BYTES = 24
+GRACE = timedelta(days=7)
+"""How long a webhook address that was replaced still works."""
 
 
 class Registry(Protocol):
@@ -174,6 +177,35 @@ def rotate(
         return {**stored, field: (values[:1] if drop_old else values) if setting.rotates else values[0]}
 
     return _rewrite(store, registry, vault, name, turn)
+
+
+def renew_address(store: Store, name: str) -> str:
+    """Give an account a new webhook address and return its token; the old one works for :data:`GRACE` more.
+
+    Raises ConfigurationError where there is no such account.
+    """
+    token, at = secrets.token_urlsafe(TOKEN_BYTES), now()
+    with store.write() as tx:
+        addresses.replace(tx, _find(tx, name).id, token, at=at, until=at + GRACE)
+    return token
+
+
+def drop_old_addresses(store: Store, name: str) -> int:
+    """Let an account's replaced webhook addresses answer 404 from now on; return how many. Raises as above."""
+    with store.write() as tx:
+        return addresses.drop(tx, _find(tx, name).id)
+
+
+def suspend(store: Store, name: str, note: str) -> bool:
+    """Stop using an account, with the reason; False where it was suspended already. Raises ConfigurationError."""
+    with store.write() as tx:
+        return accounts.suspend(tx, _find(tx, name).id, note, now())
+
+
+def resume(store: Store, name: str) -> bool:
+    """Use a suspended account again; False where it was in use. Raises ConfigurationError."""
+    with store.write() as tx:
+        return accounts.resume(tx, _find(tx, name).id, now())
 
 
 def remove(store: Store, name: str, *, force: bool = False) -> accounts.Pending:

@@ -142,6 +142,7 @@ def remove(tx: Transaction, id_: AccountId) -> bool:
     """Delete an account with its templates and its token; events, messages and receipts keep its id as history."""
     tx.execute(delete(schema.template).where(schema.template.c.account_id == id_))
     tx.execute(delete(schema.token).where(schema.token.c.account_id == id_))
+    tx.execute(delete(schema.old_address).where(schema.old_address.c.account_id == id_))
     return tx.execute(delete(schema.account).where(_ACCOUNT.id == id_)).rowcount == 1
 
 

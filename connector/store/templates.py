@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
 from connector.model import AccountId, Category, Part, Slot, SlotKind, Template, TemplateChange
-from connector.store import schema
+from connector.store import schema, template_history
 from connector.store.engine import Transaction
 
 _TEMPLATE = schema.template.c
@@ -67,22 +67,27 @@ def upsert_all(
     """
     listed = {(template.name, template.language): template for template in templates}
     known = {(row.template.name, row.template.language): row for row in all_(tx, account_id)}
+    news: list[dict[str, Any]] = []
     new = changed = gone = unchanged = 0
     for key, template in listed.items():
         row = known.get(key)
         if row is None:
             tx.execute(insert(schema.template).values(_values(account_id, template, at) | {"changed_at": at}))
+            news += template_history.first(account_id, template, at)
             new += 1
         elif row.changed_at > at or row.template == template:
             _change(tx, account_id, *key, seen_at=at)
             unchanged += 1
         else:
             _change(tx, account_id, *key, **_values(account_id, template, at), changed_at=at)
+            news += template_history.differences(account_id, row.template, template, at)
             changed += 1
     for key, row in known.items():
         if not partial and key not in listed and row.template.status != GONE and row.changed_at <= at:
             _change(tx, account_id, *key, status=GONE, changed_at=at)
+            news += template_history.differences(account_id, row.template, replace(row.template, status=GONE), at)
             gone += 1
+    template_history.add(tx, news)
     return Counts(new=new, changed=changed, gone=gone, unchanged=unchanged)
 
 
@@ -100,6 +105,11 @@ def apply_change(tx: Transaction, account_id: AccountId, change: TemplateChange,
         values["quality"] = change.quality
     if not values:
         return False
+    known = get(tx, account_id, change.name, change.language)
+    if known is None:
+        return False
+    told = replace(known, **values | ({"category": Category(values["category"])} if "category" in values else {}))
+    template_history.add(tx, template_history.differences(account_id, known, told, at, template_history.BY_NOTICE))
     return _change(tx, account_id, change.name, change.language, **values, changed_at=at)
 
 
