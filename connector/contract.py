@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from marshmallow import RAISE, Schema, ValidationError, fields
 
 from connector.errors import RemoteError
+from connector.guide import Proof as Proof
+from connector.guide import Step as Step
 from connector.http import Http
 from connector.http import is_loopback as is_loopback
 from connector.model import (
@@ -328,6 +330,12 @@ class Adapter:
     topics: tuple[Topic, ...] = ()
     custom_events: str = ""
     """Pattern of events beyond those of the topics, which nobody can declare beforehand: ``*__c.saved``."""
+    summary: str = ""
+    """What connecting one gives, in a line."""
+    guide: tuple[Step, ...] = ()
+    """What is left to do at the vendor once an account is stored, in order."""
+    proof: Callable[[Settings], Proof | None] | None = None
+    """How its webhooks are signed, for a test by hand; None: not by a header alone."""
 
 
 class SettingsSchema(Schema):
