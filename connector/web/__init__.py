@@ -7,18 +7,19 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from flask import Flask, Response, current_app, jsonify, request, session
+from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from connector import metrics
 from connector.flow import silence
 from connector.flow.intake import Intake
 from connector.log import get
-from connector.model import Role, now
+from connector.model import now
 from connector.store import counts, inbox, migrate, write_backs
 from connector.web import console
 from connector.web.authorize import authorize
-from connector.web.console.frame import Actor
+from connector.web.console import doorman
+from connector.web.console.door import door
 from connector.web.webhooks import Webhooks, Wsgi
 from connector.wiring import Wiring
 
@@ -36,11 +37,13 @@ def create_app(tools: Wiring) -> Wsgi:
 
 
 def create_pages(tools: Wiring) -> Flask:
-    """Build what is not webhooks: health, metrics and the pages behind their token."""
+    """Build what is not webhooks: health, metrics and the pages behind their door."""
     app = Flask(__name__)
     app.config["PAGE_TOKEN"] = page_token(tools.settings.data)
     app.extensions["connector"] = tools
-    console.install(app, tools, token_holder)
+    console.install(app, tools, doorman.signed_in)
+    doorman.install(app, tools)
+    app.register_blueprint(door)
     app.register_blueprint(authorize)
 
     @app.get("/healthz")
@@ -67,15 +70,8 @@ def create_pages(tools: Wiring) -> Flask:
     return app
 
 
-def token_holder() -> Actor | None:
-    """Tell whether the page token was shown, once; stands in until there are users."""
-    if request.args.get("token") == current_app.config["PAGE_TOKEN"]:
-        session["token"] = True
-    return Actor("token", "operator", Role.OWNER) if session.get("token") else None
-
-
 def page_token(data: Path) -> str:
-    """Return the token that opens the pages; made on first use and kept, for its owner only, in the data folder."""
+    """Return the token by which the first owner is made; kept, for its owner only, in the data folder."""
     path = data / TOKEN_FILE
     try:
         return path.read_text().strip()

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
+from ipaddress import ip_address
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Blueprint, Response, abort, current_app, flash, g, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from connector.contract import is_loopback
 from connector.flow import audit
 from connector.model import GRANTS, Permission, Role
 from connector.store import Store
@@ -86,10 +89,19 @@ def may(permission: str) -> bool:
     return found is not None and found.may(Permission(permission))
 
 
+def address() -> str:
+    """Return where a request comes from; a proxy on this very machine is asked whom it speaks for."""
+    direct = request.remote_addr or ""
+    if is_loopback(direct) and (told := request.headers.get("X-Forwarded-For", "")):
+        with suppress(ValueError):
+            return str(ip_address(told.rpartition(",")[2].strip()))  # the last one is what the proxy itself saw
+    return direct
+
+
 def record(action: str, object_: str = "", words: str = "", **details: Any) -> None:
     """Enter in the audit log that who is signed in did this. Not to be called inside a write."""
     who = actor()
-    audit.record(store(), who.id, who.name, action, object_, words, request.remote_addr or "", **details)
+    audit.record(store(), who.id, who.name, action, object_, words, address(), **details)
 
 
 def say(words: str, tone: str = "ok") -> None:
@@ -126,7 +138,7 @@ def note_look(answer: Response) -> Response:
     """Enter the look in the audit log where the page showed personal data unmasked."""
     found: Actor | None = g.get("actor")
     if found is not None and g.get("saw_people") and answer.status_code < 400:
-        audit.looked(store(), found.id, found.name, request.path, request.remote_addr or "")
+        audit.looked(store(), found.id, found.name, request.path, address())
     return answer
 
 

@@ -1,0 +1,22 @@
+"""What tests of the console share.
+
+========================  ==========================================================================
+fixture                   gives
+========================  ==========================================================================
+``room``                  a :class:`tests.web.console.room.Room`: the console, and clients signed in to it
+========================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.web import create_pages
+from tests.web.conftest import House
+from tests.web.console.room import Room
+
+
+@pytest.fixture
+def room(house: House) -> Room:
+    """The console of a whole installation on SQLite."""
+    return Room(house, create_pages(house.tools))
