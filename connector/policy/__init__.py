@@ -2,6 +2,7 @@
 
 from connector.policy.agreement import agreed, agreement
 from connector.policy.cap import over, over_any, parse_cap, span_of
+from connector.policy.country import country_of
 from connector.policy.lateness import late, span
 from connector.policy.overtaken import overtaken
 from connector.policy.quiet import opens_at, parse_quiet, zones_of
@@ -9,6 +10,7 @@ from connector.policy.quiet import opens_at, parse_quiet, zones_of
 __all__ = [
     "agreed",
     "agreement",
+    "country_of",
     "late",
     "opens_at",
     "over",

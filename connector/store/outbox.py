@@ -23,6 +23,7 @@ from connector.model import (
     new_id,
     now,
 )
+from connector.policy import country_of
 from connector.store import leases
 from connector.store.dialect import insert_new, lock_rows
 from connector.store.engine import Transaction
@@ -178,6 +179,7 @@ def _new_row(item: NewMessage, at: datetime) -> dict[str, Any]:
         "contact_id": item.contact_id,
         "gates": _gates(item.send),
         "in_reply_to": item.in_reply_to,
+        "country": country_of(item.send.recipient),
         "created_at": at,
     }
 
@@ -196,6 +198,7 @@ def replace(tx: Transaction, id_: MessageId, newer: NewMessage) -> None:
             event_id=newer.event_id,
             version=newer.version,
             recipient=newer.send.recipient,
+            country=country_of(newer.send.recipient),
             template=newer.send.template,
             language=newer.send.language,
             category=newer.send.category.value,
