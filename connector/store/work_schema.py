@@ -51,20 +51,19 @@ shadow_run = Table(  # a text that is tried on live traffic beside what is in fo
     Index("ix_shadow_run_mapping", "mapping", "id"),
 )
 
-shadow = Table(  # what a shadow run would have done about one event
+shadow = Table(  # what a shadow run would have done about one event; nothing personal, no words
     "shadow",
     metadata,
     Column("run_id", Text, ForeignKey("shadow_run.id", ondelete="CASCADE"), primary_key=True),
     Column("event_id", Text, primary_key=True),
-    Column("label", Text, nullable=False),
     Column("verdict", Text, nullable=False),  # send skip
     Column("reason", Text, nullable=False, default=""),
-    Column("words", Text, nullable=False, default=""),
+    Column("said", Text),  # of a send: a digest of what it would have spoken about
     Column("template", Text, nullable=False, default=""),
     Column("language", Text, nullable=False, default=""),
     Column("category", Text, nullable=False, default=""),
-    Column("real", Text, nullable=False, default=""),  # what the version in force did: send, a reason, or nothing
     Column("at", Moment, nullable=False),
+    Index("ix_shadow_said", "run_id", "said"),
 )
 
 test_number = Table(  # the operator's own phones

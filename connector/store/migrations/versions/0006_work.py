@@ -31,20 +31,19 @@ def upgrade() -> None:
         "shadow",
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
-        sa.Column("label", sa.Text(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=True),
         sa.Column("template", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
-        sa.Column("real", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "event_id", name=op.f("pk_shadow")),
         sa.ForeignKeyConstraint(
             ["run_id"], ["shadow_run.id"], name=op.f("fk_shadow_run_id_shadow_run"), ondelete="CASCADE"
         ),
     )
+    op.create_index("ix_shadow_said", "shadow", ["run_id", "said"], unique=False)
     op.create_table(
         "test_number",
         sa.Column("phone", sa.Text(), nullable=False),
@@ -99,6 +98,7 @@ def downgrade() -> None:
     op.drop_column("mapping", "draft_by")
     op.drop_column("mapping", "revision")
     op.drop_table("test_number")
+    op.drop_index("ix_shadow_said", table_name="shadow")
     op.drop_table("shadow")
     op.drop_index("ix_shadow_run_mapping", table_name="shadow_run")
     op.drop_table("shadow_run")
