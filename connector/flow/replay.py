@@ -7,20 +7,27 @@ events and receipts, and the business key of messages. So a message that exists 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.flow.decide import REPLAY
+from connector.flow.tasks import Progress, Tools, kind
 from connector.model import RequestId
 from connector.store import Store, Transaction, find, look, requeue
+from connector.store.tasks import Task
 from connector.store.views import EventFilter, MessageFilter
 
 FAILED = ("unreadable", "broken")
 CHUNK = 1000
 """Requests in one transaction, so that others get their turn."""
+STEP = 200
+"""The same for a task, which tells how far it is after each."""
+TASK = "replay"
+"""Kind of the task that replays many; ``args``: ``requests`` (numbers) and ``source``."""
 
 
 class Source(StrEnum):
@@ -118,6 +125,19 @@ def survey(store: Store, selection: Selection, source: Source = Source.REQUEST) 
     )
 
 
+def survey_requests(store: Store, ids: Collection[int], source: Source = Source.REQUEST) -> Survey:
+    """Look at what a replay of these stored requests would take and meet; changes nothing."""
+    with store.read() as tx:
+        picked = requeue.pick(tx, ids=ids)
+        known = requeue.known(tx, picked)
+        emptied = requeue.emptied(tx, ids)
+        waiting = requeue.waiting(tx, ids)
+    return Survey(
+        source=source, request_ids=tuple(picked), events=known.events, inbound=known.inbound,
+        messages=known.messages, oldest=known.oldest, waiting=waiting, emptied=emptied,
+    )  # fmt: skip
+
+
 def run(store: Store, plan: Survey) -> int:
     """Put the surveyed requests back into the inbox and return how many; the bell is the caller's to ring."""
     words = REPLAY if plan.source is Source.MAPPING else ""
@@ -126,6 +146,20 @@ def run(store: Store, plan: Survey) -> int:
         with store.write() as tx:
             done += requeue.put_back(tx, plan.request_ids[start : start + CHUNK], words=words)
     return done
+
+
+@kind(TASK, again=True)
+def _work(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
+    """Put the requests of a task back, some at a time, so that it can be watched and stopped."""
+    ids = [RequestId(int(number)) for number in task.args["requests"]]
+    words = REPLAY if task.args["source"] == Source.MAPPING.value else ""
+    done = 0
+    for start in range(0, len(ids), STEP):
+        with tools.store.write() as tx:
+            done += requeue.put_back(tx, ids[start : start + STEP], words=words)
+        tools.queue.ring("decide")
+        progress(min(start + STEP, len(ids)), len(ids))
+    return {"put_back": done, "asked": len(ids)}
 
 
 def _named(tx: Transaction, term: str) -> tuple[list[int], bool]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, exists, func, select
+from sqlalchemy import RowMapping, Select, exists, func, or_, select
 
 from connector.model import AccountId, ContactId, MessageId, State, Status, Step, first_id
 from connector.store import about, reactions, schema, templates
@@ -40,6 +40,8 @@ _ATTEMPT = schema.attempt.c
 _RECEIPT = schema.receipt.c
 _INBOUND = schema.inbound.c
 
+MOST_TYPES = 200
+"""Types of events that are offered for choosing."""
 PAGE = 50
 """Rows of a list, unless asked for more."""
 
@@ -78,6 +80,11 @@ def _narrow_events(query: Select[Any], wanted: EventFilter) -> Select[Any]:
         query = query.where(_EVENT.account_id.in_(select(_ACCOUNT.id).where(_ACCOUNT.name == wanted.account)))
     if wanted.since:
         query = query.where(_EVENT.id >= first_id(wanted.since))
+    if wanted.until:
+        query = query.where(_EVENT.id < first_id(wanted.until))
+    if wanted.state:
+        made = select(_DECISION.event_id).join(schema.message, _MESSAGE.id == _DECISION.message_id)
+        query = query.where(made.where(_DECISION.event_id == _EVENT.id, _MESSAGE.state == wanted.state).exists())
     if wanted.verdict == "none":
         return query.where(~exists().where(_DECISION.event_id == _EVENT.id))
     about = [
@@ -97,20 +104,35 @@ def list_messages(tx: Transaction, wanted: MessageFilter, *, before: str = "", m
     query = select(schema.message).order_by(_MESSAGE.id.desc()).limit(most)
     if before:
         query = query.where(_MESSAGE.id < before)
+    names = account_names(tx)
+    return [_message(row, names) for row in tx.execute(_narrow_messages(query, wanted)).mappings()]
+
+
+def _narrow_messages(query: Select[Any], wanted: MessageFilter) -> Select[Any]:
+    alike = (
+        (_MESSAGE.mapping, wanted.mapping),
+        (_MESSAGE.template, wanted.template),
+        (_MESSAGE.language, wanted.language),
+        (_MESSAGE.reason, wanted.reason),
+        (_MESSAGE.contact_id, wanted.contact_id),
+    )
+    query = query.where(*(column == value for column, value in alike if value))
     if wanted.ids is not None:
         query = query.where(_MESSAGE.id.in_(list(wanted.ids)))
     if wanted.states:
         query = query.where(_MESSAGE.state.in_(wanted.states))
-    if wanted.mapping:
-        query = query.where(_MESSAGE.mapping == wanted.mapping)
+    if wanted.account:
+        named = select(_ACCOUNT.id).where(_ACCOUNT.name == wanted.account)
+        query = query.where(or_(_MESSAGE.source_id.in_(named), _MESSAGE.channel_id.in_(named)))
     if wanted.recipients:
         query = query.where(_MESSAGE.recipient.in_(wanted.recipients))
     if wanted.label:
         query = query.where(_MESSAGE.label.in_(labels(wanted.label)))
     if wanted.since:
         query = query.where(_MESSAGE.id >= first_id(wanted.since))
-    names = account_names(tx)
-    return [_message(row, names) for row in tx.execute(query).mappings()]
+    if wanted.until:
+        query = query.where(_MESSAGE.id < first_id(wanted.until))
+    return query
 
 
 def list_requests(
@@ -118,6 +140,9 @@ def list_requests(
     states: Sequence[str] = BARREN,
     *,
     since: datetime | None = None,
+    until: datetime | None = None,
+    account: str = "",
+    topic: str = "",
     ids: Collection[int] | None = None,
     before: int | None = None,
     most: int = PAGE,
@@ -129,6 +154,12 @@ def list_requests(
         query = query.where(_REQUEST.state.in_(states))
     if since:
         query = query.where(_REQUEST.received_at >= since)
+    if until:
+        query = query.where(_REQUEST.received_at < until)
+    if account:
+        query = query.where(_REQUEST.account_id.in_(select(_ACCOUNT.id).where(_ACCOUNT.name == account)))
+    if topic:
+        query = query.where(_REQUEST.topic == topic)
     if ids is not None:
         query = query.where(_REQUEST.id.in_(list(ids)))
     if before is not None:
@@ -202,10 +233,44 @@ def inbound_of(tx: Transaction, request_ids: Iterable[int]) -> list[InboundRow]:
     return _inbound(tx, query)
 
 
+def inbound_kinds(tx: Transaction, request_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """Count the replies, preferences and notices that each of these requests brought."""
+    wanted = list(request_ids)
+    query = select(_INBOUND.request_id, _INBOUND.kind, func.count()).where(_INBOUND.request_id.in_(wanted))
+    found: dict[int, dict[str, int]] = {}
+    for number, kind, total in tx.execute(query.group_by(_INBOUND.request_id, _INBOUND.kind)) if wanted else ():
+        found.setdefault(number, {})[kind] = total
+    return found
+
+
+def requests_behind(tx: Transaction, wanted: EventFilter, most: int) -> list[int]:
+    """Return the requests that brought these events, those of the newest events first, each once."""
+    query = _narrow_events(select(_EVENT.request_id).order_by(_EVENT.id.desc()).limit(most), wanted)
+    return list(dict.fromkeys(tx.execute(query).scalars()))
+
+
+def said_with(tx: Transaction, dedupe_key: str) -> str | None:
+    """Return the message that holds a business key, if there is one."""
+    found: str | None = tx.scalar(select(_MESSAGE.id).where(_MESSAGE.dedupe_key == dedupe_key))
+    return found
+
+
 def inbound_from(tx: Transaction, senders: Collection[str], *, most: int = PAGE) -> list[InboundRow]:
     """Return what these senders said, the newest first."""
     query = select(schema.inbound).where(_INBOUND.sender.in_(list(senders)))
     return _inbound(tx, query.order_by(_INBOUND.id.desc()).limit(most))
+
+
+def event_types(tx: Transaction) -> list[str]:
+    """Return the types of the stored events, by skipping from one to the next in their index."""
+    found: list[str] = []
+    while len(found) < MOST_TYPES:
+        query = select(func.min(_EVENT.type)).where(_EVENT.type > found[-1]) if found else select(func.min(_EVENT.type))
+        following = tx.scalar(query)
+        if following is None:
+            break
+        found.append(following)
+    return found
 
 
 def account_names(tx: Transaction) -> dict[str, str]:

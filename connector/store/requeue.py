@@ -79,6 +79,15 @@ def emptied(tx: Transaction, ids: Collection[int]) -> int:
     return found
 
 
+def waiting(tx: Transaction, ids: Collection[int]) -> int:
+    """Count those of these requests that wait to be read anyway."""
+    found = 0
+    for chunk in _chunks(sorted(ids)):
+        query = select(func.count()).select_from(request).where(request.c.id.in_(chunk))
+        found += tx.scalar(query.where(request.c.state == RequestState.NEW)) or 0
+    return found
+
+
 def _messages(tx: Transaction, events: Select[Any]) -> dict[str, int]:
     # By the decision, not by message.event_id: a newer event may have taken a waiting message over.
     told = select(decision.c.message_id).where(decision.c.event_id.in_(events), decision.c.message_id.is_not(None))

@@ -266,6 +266,7 @@ inbound = Table(  # replies, preferences, notices: stored and shown
     UniqueConstraint("account_id", "key"),
     Index("ix_inbound_kind", "kind", "id"),
     Index("ix_inbound_sender", "sender"),
+    Index("ix_inbound_request", "request_id"),
 )
 
 mapping = Table(

@@ -202,6 +202,10 @@ class EventFilter:
     subject: str = ""
     account: str = ""
     since: datetime | None = None
+    until: datetime | None = None
+    """Those before this moment."""
+    state: State | None = None
+    """Where a message of theirs stands."""
     verdict: str = ""
     """``send``, ``skip``, or ``none`` for events that no mapping listened to."""
     reason: str = ""
@@ -219,4 +223,12 @@ class MessageFilter:
     recipients: tuple[str, ...] = field(default=(), repr=False)
     label: str = ""
     since: datetime | None = None
+    until: datetime | None = None
+    """Those before this moment."""
+    account: str = ""
+    """By name: the one whose event it was, or the one it leaves by."""
+    template: str = ""
+    language: str = ""
+    reason: str = ""
+    contact_id: str = ""
     ids: Collection[str] | None = None
