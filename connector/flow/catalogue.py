@@ -14,6 +14,7 @@ from connector.mapping.contact import ContactMapping
 from connector.mapping.kinds import read
 from connector.mapping.people import PeoplePolicy
 from connector.mapping.people_form import shipped
+from connector.mapping.rates import Rates
 from connector.model import Account, AccountId, Template
 from connector.store import Store, Transaction, mappings, templates
 from connector.store.mappings import TemplateUse, VersionRow
@@ -50,6 +51,7 @@ class Catalogue:
         self._by_event: dict[str, list[Recipe]] = {}
         self._contacts: list[ContactMapping] = []
         self._policy: PeoplePolicy | None = None
+        self._rates: Rates | None = None
         self._templates: dict[AccountId, dict[tuple[str, str], Template]] = {}
         self._channels: list[Account] = []
         self._read_at = float("-inf")
@@ -78,14 +80,17 @@ class Catalogue:
         by_event: dict[str, list[Recipe]] = {}
         contacts: list[ContactMapping] = []
         policy: PeoplePolicy | None = None
+        rates: Rates | None = None
         for each in compiled:
             if isinstance(each, Recipe):
                 by_event.setdefault(each.mapping.when.event, []).append(each)
             elif isinstance(each, ContactMapping):
                 contacts.append(each)
+            elif isinstance(each, Rates):
+                rates = each
             elif each is not None:
                 policy = each
-        self._by_event, self._contacts, self._policy = by_event, contacts, policy
+        self._by_event, self._contacts, self._policy, self._rates = by_event, contacts, policy, rates
 
     def listening(self, event_type: str, account: Account) -> Collection[Recipe]:
         """Return the recipes that want this type of event from this account."""
@@ -102,6 +107,10 @@ class Catalogue:
     def policy(self) -> PeoplePolicy:
         """Return the people policy in force: the published one, else the one that is shipped (version 0)."""
         return self._policy or shipped()
+
+    def rates(self) -> Rates | None:
+        """Return what messages cost, as somebody has entered and published it; None: nobody has."""
+        return self._rates
 
     def version_of(self, name: str, version: int, tx: Transaction | None = None) -> Recipe | None:
         """Return any published version of a notification mapping, in force or not; None where there is none.
@@ -137,7 +146,7 @@ class Catalogue:
         return lambda name, language: found.get((name, language))
 
 
-_Compiled: TypeAlias = Recipe | ContactMapping | PeoplePolicy | None
+_Compiled: TypeAlias = Recipe | ContactMapping | PeoplePolicy | Rates | None
 """A version, ready for use; None: it can no longer be read, which the log has told."""
 
 
@@ -147,7 +156,7 @@ def _compile(row: VersionRow) -> _Compiled:
     except MappingError as error:
         log.error("mapping.not_loaded", mapping=row.name, version=row.version, faults=str(error))
         return None
-    if isinstance(found, PeoplePolicy):
+    if isinstance(found, PeoplePolicy | Rates):
         return replace(found, version=row.version)
     if isinstance(found, ContactMapping):
         return found

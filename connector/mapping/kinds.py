@@ -7,20 +7,24 @@ from collections.abc import Mapping as MappingOf
 from typing import TypeAlias
 
 from connector.errors import Fault, MappingError
-from connector.mapping import contact_form, form, people_form
+from connector.mapping import contact_form, form, people_form, rates_form
 from connector.mapping.contact import ContactMapping
 from connector.mapping.nearest import nearest
 from connector.mapping.notification import Mapping
 from connector.mapping.people import PeoplePolicy
 from connector.mapping.pieces import read_toml, refuse_name
+from connector.mapping.rates import Rates
 
-Document: TypeAlias = Mapping | ContactMapping | PeoplePolicy
+Document: TypeAlias = Mapping | ContactMapping | PeoplePolicy | Rates
 """What a mapping file says, whatever its kind."""
 _READERS: MappingOf[str, Callable[[str, str], Document]] = {
     form.KIND: form.load,
     contact_form.KIND: contact_form.load_contact,
     people_form.KIND: people_form.load_people,
+    rates_form.KIND: rates_form.load_rates,
 }
+_OWN = {people_form.NAME: (people_form.KIND, "the people policy"), rates_form.NAME: (rates_form.KIND, "the rates")}
+"""Names that mean one thing, whatever kind a file of that name claims."""
 KINDS = tuple(_READERS)
 
 
@@ -32,8 +36,9 @@ def read(name: str, source: str) -> Document:
     if reader is None:
         hint = nearest(kind, KINDS) if isinstance(kind, str) else ""
         raise MappingError([Fault("kind", f"must be {' or '.join(map(repr, KINDS))}{hint or '.'}")])
-    if name == people_form.NAME and kind != people_form.KIND:
-        raise MappingError([Fault("kind", f"must be {people_form.KIND!r}: {name} is the name of the people policy.")])
+    own, what = _OWN.get(name, (kind, ""))
+    if kind != own:
+        raise MappingError([Fault("kind", f"must be {own!r}: {name} is the name of {what}.")])
     return reader(name, source)
 
 
