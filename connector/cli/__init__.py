@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": "connector.cli.look:replay",
     "stats": "connector.cli.look:stats",
     "writebacks": "connector.cli.writeback:writebacks",
+    "users": "connector.cli.users:users",
     "keys": "connector.cli.keys:keys",
     "api-keys": "connector.cli.api_keys:api_keys_",
     "new-adapter": "connector.cli.new_adapter:new_adapter",

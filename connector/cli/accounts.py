@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import click
 
-from connector.cli.console import Commands, say, say_done, say_mark, say_next, show_json, show_table, tools
+from connector.cli.console import Commands, enter, say, say_done, say_mark, say_next, show_json, show_table, tools
 from connector.cli.fields import fields
 from connector.cli.given import ask, from_environment, is_interactive, read_assignments, read_settings
 from connector.contract import Adapter, Finding, is_loopback
 from connector.errors import ConfigurationError
 from connector.flow import accounts as flow
-from connector.flow import doctor
+from connector.flow import doctor, doctoring
 from connector.flow.settings import Setting, masked, settings_of
 from connector.model import Account, Secret
 from connector.store import accounts as rows
@@ -54,6 +55,7 @@ def add(adapter: str, name: str, assignments: tuple[str, ...], as_json: bool) ->
     found = with_.registry.get(adapter)
     given = read_settings(found, assignments)
     account = flow.connect(with_.store, with_.registry, with_.vault, adapter, name, given)
+    enter("account.added", name, adapter)
     if as_json:
         show_json(_describe(with_, found, account))
         return
@@ -127,6 +129,7 @@ def set_(name: str, assignments: tuple[str, ...]) -> None:
     if secrets:
         raise ConfigurationError(f"{secrets[0]} is a secret: use `connector accounts rotate {name} {secrets[0]}`.")
     flow.change(with_.store, with_.registry, with_.vault, name, given)
+    enter("account.changed", name, ", ".join(given))
     say_done(f"{name}: {', '.join(given)} changed.")
     say_next(f"connector accounts check {name}")
 
@@ -171,16 +174,13 @@ def check(names: tuple[str, ...], every: bool, as_json: bool) -> None:
 def authorize(name: str) -> None:
     """Print the address at which the account NAME is allowed in by the vendor's user, in a browser.
 
-    For accounts whose token comes by authorization code. The service must be running, and the vendor must
-    know the printed return address as an allowed one. The address holds the token of the pages: it is for
-    you alone.
+    For accounts whose token comes by authorization code. The service must be running, the vendor must know
+    the printed return address as an allowed one, and who opens it must be signed in as an owner or admin.
 
     \b
     Example:
       connector accounts authorize main-store
     """
-    from connector.web import page_token
-
     with_ = tools()
     account = _load(with_, name)
     adapter = with_.registry.get(account.adapter)
@@ -189,7 +189,7 @@ def authorize(name: str) -> None:
     say(f"Return address, to allow at {adapter.title}:")
     say(f"  {with_.settings.authorize_url(name, 'callback')}")
     say("Open in a browser, and finish within ten minutes:")
-    say(f"  {with_.settings.authorize_url(name, 'start')}?token={page_token(with_.settings.data)}")
+    say(f"  {with_.settings.authorize_url(name, 'start')}")
 
 
 @accounts.command()
@@ -214,6 +214,7 @@ def rotate(name: str, field: str, value: str | None, drop_old: bool) -> None:
     setting = next((setting for setting in settings_of(adapter) if setting.name == field), None)
     secret = _new_secret(setting, value, drop_old=drop_old) if setting is not None else None
     account = flow.rotate(with_.store, with_.registry, with_.vault, name, field, secret, drop_old=drop_old)
+    enter("account.secret_rotated", name, field)
     kept = account.settings.get(field)
     older = len(kept) - 1 if isinstance(kept, tuple) else 0
     say_done(f"{name}: {field} {'has a new value' if secret else 'keeps its newest value alone'}.")
@@ -240,6 +241,7 @@ def remove(name: str, force: bool, yes: bool) -> None:
     if not yes and is_interactive():
         click.confirm(f"Remove {name} ({row.adapter})? Its webhook URL will answer 404.", abort=True)
     pending = flow.remove(with_.store, name, force=force)
+    enter("account.removed", name, row.adapter)
     say_done(f"{name} is removed.")
     if pending:
         say(f"{pending.messages} messages and {pending.requests} unread webhooks ended with it.")
@@ -300,14 +302,12 @@ def _say_webhook(with_: Wiring, adapter: Adapter, account: Account) -> None:
 
 
 def _examine(with_: Wiring, name: str) -> tuple[Finding, ...]:
-    try:
-        account = _load(with_, name)
-    except ConfigurationError as error:
-        fix = f"Correct it with `connector accounts set {name}` or `connector accounts rotate {name}`."
-        return (Finding(name="settings", ok=False, words=str(error), fix=fix),)
-    kit = with_.kit_of(with_.registry.get(account.adapter), account, patient=False)
-    url = with_.settings.webhook_url(account.token)
-    return doctor.examine(with_.store, with_.registry, account, url, kit)
+    """Visit an account; what is found is kept, and shown in the console too."""
+    row = flow.find(with_.store, name)
+    url = with_.settings.webhook_url(row.token)
+    found = doctoring.examine(with_.store, with_.registry, with_.vault, name, url, partial(with_.kit_of, patient=False))
+    doctoring.keep(with_.store, row.id, found)
+    return found
 
 
 def _report(title: str, findings: tuple[Finding, ...], *, quiet: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from connector.cli.console import Commands, fail, say, say_done, say_mark, say_next, show_json, show_table, tools
+from connector.cli.console import Commands, enter, fail, say, say_done, say_mark, say_next, show_json, show_table, tools
 from connector.cli.person import WHO, account, actor, actor_name, as_json, private
 from connector.flow import optins
 from connector.flow.admit import Admitted, Notary, Statement, whose
@@ -158,6 +158,8 @@ def import_(file: Path, skip_faulty: bool, as_json: bool, **given: str) -> None:
     )
     with file.open("rb") as stream, _progress(quiet=as_json) as progress:
         report = optins.take(notary, stream, defaults, now(), skip_faulty=skip_faulty, progress=progress)
+    if report.entered:
+        enter("person.consent_imported", words=f"{report.entered} entries", place=given["place"])
     if as_json:
         _show_report(report)
     else:
@@ -182,10 +184,12 @@ def export(form: str, out: Path | None) -> None:
     rows = optins.export(with_.store, names)
     lines = optins.as_csv(rows) if form == "csv" else optins.as_json_lines(rows)
     if out is None:
+        enter("person.consent_exported")
         for line in lines:
             click.echo(line, nl=False)
         return
     number = -1 if form == "csv" else 0
+    enter("person.consent_exported")
     with private(out) as stream:
         for line in lines:
             stream.write(line)
@@ -248,7 +252,10 @@ def _enter(
         )
         for purpose in purposes
     ]
-    return notary.admit(who, said, now(), account=account)
+    done = notary.admit(who, said, now(), account=account)
+    for item in done:
+        enter("person.consent_changed", item.contact_id, f"{item.purpose} {state}")
+    return done
 
 
 def _say_admitted(done: Sequence[Admitted], state: ConsentState) -> None:

@@ -16,12 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from connector.errors import ConfigurationError, MappingError, RemoteError
+from connector.flow import audit
 from connector.flow.settings import SettingsError
 from connector.settings import Settings
 from connector.store import Store, migrate
 from connector.store.reach import reach
 from connector.wiring import Wiring
 
+COMMAND = "command"
+"""Who acts in the audit log where a command did."""
 MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "dim")}
 PIPED_WIDTH = 1000
 """Columns of a table that no terminal limits."""
@@ -81,6 +84,11 @@ def ready(store: Store) -> None:
         migrate.upgrade(store)
     else:
         migrate.require(store)
+
+
+def enter(action: str, object_: str = "", words: str = "", **details: Any) -> None:
+    """Enter in the audit log what a command has changed; nothing personal. Not to be called inside a write."""
+    audit.record(tools().store, COMMAND, "command line", action, object_, words, **details)
 
 
 def say(*parts: str | Text) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.cli.console import Commands, say_done, say_next, tools
+from connector.cli.console import Commands, enter, say_done, say_next, tools
 from connector.flow import accounts, tokens
 
 
@@ -30,6 +30,7 @@ def rotate() -> None:
     with_.vault.rotate()
     sealed = accounts.reseal_all(with_.store, with_.vault)
     with_.vault.retire(sealed + tokens.reseal_all(with_.store, with_.vault))
+    enter("secret_key.rotated", words=f"{len(sealed)} accounts")
     say_done(f"The secrets of {len(sealed)} accounts are sealed with a new key; the old one is gone.")
     say_next("keep a copy of the new key where your backups cannot be read together with it.")
 
@@ -45,5 +46,6 @@ def reseal() -> None:
     with_ = tools()
     count = len(accounts.reseal_all(with_.store, with_.vault))
     tokens.reseal_all(with_.store, with_.vault)
+    enter("secret_key.resealed", words=f"{count} accounts")
     say_done(f"The secrets of {count} accounts are sealed with the newest key.")
     say_next("take the older keys out of CONNECTOR_SECRET_KEY and restart.")

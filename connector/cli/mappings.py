@@ -12,6 +12,7 @@ from rich.text import Text
 
 from connector.cli.console import (
     Commands,
+    enter,
     existing,
     say,
     say_done,
@@ -167,7 +168,8 @@ def import_(what: tuple[str, ...], at_once: bool, note: str) -> None:
     found = read_files(what)
     _require_form(found)
     for each in found:
-        changed = flow.save(with_.store, each.name, each.source)
+        if changed := flow.save(with_.store, each.name, each.source):
+            enter("mapping.saved", each.name, "imported")
         say_done(f"{each.name}: {'the draft is stored' if changed else 'the draft says this already'}.")
     if at_once:
         _publish(with_, [each.name for each in found], note)
@@ -222,6 +224,7 @@ def unpublish(name: str) -> None:
       connector mappings unpublish shopify/abandoned_checkout
     """
     if flow.unpublish(tools().store, name):
+        enter("mapping.unpublished", name)
         say_done(f"{name} is no longer in force; what it has planned already is still sent.")
         say_next(f"connector mappings publish {name}, to put it in force again")
     else:
@@ -260,6 +263,7 @@ def rollback(name: str, version: int, note: str) -> None:
     """
     with_ = tools()
     number = flow.roll_back(with_.store, with_.registry, name, version, note=note, described=_described(with_))
+    enter("mapping.rolled_back", name, note, version=number, to=version)
     say_done(f"{name} v{number} is in force; it says what v{version} said.")
     if flow.diff(with_.store, name):
         say(f"The draft differs from it: connector mappings diff {name}")
@@ -277,6 +281,8 @@ def _publish(with_: Wiring, names: Iterable[str], note: str) -> None:
             _say_faults(name, error.faults)
             continue
         done += 1
+        if published.is_new:
+            enter("mapping.published", name, note, version=published.version)
         words = "is in force" if published.is_new else "is in force already and says the same"
         say_done(f"{name} v{published.version} {words}.")
     if done:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from connector.cli.console import Commands, say, say_done, say_next, show_json, show_table, tools
+from connector.cli.console import Commands, enter, say, say_done, say_next, show_json, show_table, tools
 from connector.cli.person import WHO, account, actor, actor_name, as_json, ask, find, meant, yes
 from connector.cli.privacy import erase, export, requests
 from connector.cli.screen import say_person
@@ -169,6 +169,7 @@ def _label(who: str, name: str, account: str, actor: str, reason: str, *, added:
         say(f"Nothing to do: they {'have it already' if added else 'do not have it'}.")
         return
     _ring(with_, done)
+    enter("person.labelled", id_, f"{name} {'added' if added else 'removed'}")
     say_done(f"Label {name} {'added' if added else 'removed'}.")
 
 
@@ -188,6 +189,8 @@ def block(who: str, reason: str, account: str, actor: str) -> None:
     """
     with_, id_ = meant(who, account)
     done = by_hand.block(with_.store, id_, now(), by=actor_name(actor), reason=reason)
+    if done.changed:
+        enter("person.blocked", id_)
     say_done("Blocked." if done.changed else "They were blocked already; that reason stays.")
 
 
@@ -203,6 +206,8 @@ def unblock(who: str, account: str) -> None:
     """
     with_, id_ = meant(who, account)
     done = by_hand.unblock(with_.store, id_, now())
+    if done.changed:
+        enter("person.unblocked", id_)
     say_done("Unblocked." if done.changed else "They were not blocked.")
 
 
@@ -228,6 +233,7 @@ def merge(keep: str, gone: str, reason: str, account: str, actor: str, yes: bool
         ask(f"{second} becomes a part of {first}, for good. Do it?", yes=yes)
     done = by_hand.merge(with_.store, with_.desk, first, second, now(), by=actor_name(actor), reason=reason)
     _ring(with_, done)
+    enter("person.merged", first, other=second)
     say_done(f"{second} is a part of {first} now.")
 
 

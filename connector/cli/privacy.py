@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from connector.cli.console import fail, say, say_done, say_mark, say_next, show_json, tools
+from connector.cli.console import enter, fail, say, say_done, say_mark, say_next, show_json, tools
 from connector.cli.person import WHO, account, as_json, ask, find, meant, private, progress, yes
 from connector.errors import ConfigurationError
 from connector.flow import dossier, privacy, redact
@@ -53,6 +53,7 @@ def export(who: str | None, output: Path, request_id: str, account: str) -> None
         with private(output) as stream:
             stream.write(text)
         say_done(f"{output} holds all that is stored. Hand it over, and delete it.")
+    enter("person.exported", given["id_"] or request_id)
     if item is not None:
         with with_.store.write() as tx:
             asked.finish(tx, item.id, "Exported for them.", now())
@@ -93,6 +94,7 @@ def erase(who: str, account: str, yes: bool, as_json: bool) -> None:
     ask(f"Contact {id_} and all that is stored of them will be gone for good. Do it?", yes=yes)
     with progress(quiet=as_json) as step:
         done = privacy.erase(with_.store, digester(with_.store, with_.vault), id_, step)
+    enter("person.erased", id_)
     if as_json:
         show_json(asdict(done))
         return

@@ -51,7 +51,7 @@ def run(data: Path | None, host: str | None, port: int | None, workers: int, web
     Example:
       connector run --data ./connector-data --port 8080
     """
-    from connector.store import Store, migrate
+    from connector.store import Store, migrate, users
     from connector.supervisor import Supervisor
     from connector.web import page_token
 
@@ -62,10 +62,14 @@ def run(data: Path | None, host: str | None, port: int | None, workers: int, web
     if web_processes > 1 and store.is_sqlite:
         raise ConfigurationError("Several web processes need PostgreSQL; set DATABASE_URL or use --web-processes 1.")
     migrate.upgrade(store)
+    with store.read() as tx:
+        door = "sign-in" if users.is_any(tx) else f"setup?token={page_token(settings.data)}"
     store.close()
 
     def ready() -> None:
-        click.echo(f"Messages and traces: http://{_shown(settings)}/messages?token={page_token(settings.data)}")
+        click.echo(
+            f"{'Sign in at:' if door == 'sign-in' else 'Create the owner at:':<20} http://{_shown(settings)}/{door}"
+        )
         click.echo(f"Webhooks arrive at:  {settings.public_url}/hooks/…  (connector accounts list shows each)")
 
     Supervisor(settings, workers, web_processes).run(ready)

@@ -40,6 +40,7 @@ from connector.store.views import MessageFilter
 
 SHOP = "aurora-tea.myshopify.com"
 MIX = Mix(total=300, duplicates=18, forged=12, unusable=24, test=8, topics=("orders/paid",))
+OWNER = "owner@example.org"
 STUCK_SECONDS = 30.0
 """Nothing moving for so long means that something is stuck."""
 ENDS = (State.READ, State.FAILED, State.CANCELLED, State.EXPIRED, State.SKIPPED)
@@ -90,7 +91,7 @@ def _play(stage: Stage, stack: ExitStack, seed: int) -> list[str]:
         )
     )  # fmt: skip
     shop.stock(MIX, seed=seed)
-    address = start(stage, stack)
+    start(stage, stack)
     shop_url = _connect(stage, sandbox, shop, org, keys)
     store = Store(f"sqlite:///{stage.data / 'connector.db'}")
     stack.callback(store.close)
@@ -106,8 +107,16 @@ def _play(stage: Stage, stack: ExitStack, seed: int) -> list[str]:
         console.print(f"✗ {trouble}", style="bold red", soft_wrap=True)
     if not troubles:
         console.print("✓ nothing lost, nothing doubled, nothing stuck; every forgery refused", style="bold green")
-    console.print(f"\nThe same on a page: {address}", soft_wrap=True)
+    console.print(f"\nThe same in the console: {_door(stage)}", soft_wrap=True)
+    console.print(f"The link lets you in as the owner, once. Another: connector users link {OWNER}", soft_wrap=True)
     return troubles
+
+
+def _door(stage: Stage) -> str:
+    """Make an owner, and return a link that signs them in."""
+    hidden = {"CONNECTOR_SECRET_PASSWORD": secrets.token_urlsafe(16)}
+    stage.run("users", "add", OWNER, "--role", "owner", "--name", "Demo", hidden=hidden)
+    return stage.run("users", "link", OWNER).split()[-1]
 
 
 class _Keys:
