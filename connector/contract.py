@@ -96,6 +96,10 @@ class Receiver(ABC):
     def parse(self, request: Verified) -> Sequence[Item]:
         """Translate into 0 to 1000 items; unknown topics become Ignored. Raises PayloadError."""
 
+    def pushed(self, topic: str, body: bytes, at: datetime) -> Verified:
+        """Return what stands for a webhook of this topic and JSON body that our own API took, and nobody signed."""
+        return Verified(Request(method="POST", headers={"content-type": "application/json"}, body=body, received_at=at))
+
     def acknowledge(self, request: Verified | None = None) -> Response:
         """Tell the vendor that it is safe with us; ``request`` is what was stored, for vendors with several doors."""
         return Response()

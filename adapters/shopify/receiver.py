@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from adapters.shopify.events import Delivery, read
 from adapters.shopify.rules import CARRIER_TOPIC, RULES
@@ -80,6 +81,11 @@ class ShopifyReceiver(Receiver):
         """Return the topic of the header: ``orders/paid``."""
         topic = request.header(*TOPIC).strip().lower()[:_TOPIC_LIMIT]
         return topic if topic.isascii() and topic.isprintable() else ascii(topic)[1:-1][:_TOPIC_LIMIT]
+
+    def pushed(self, topic: str, body: bytes, at: datetime) -> Verified:
+        """Return what stands for a webhook of this topic that our own API took."""
+        headers = {"content-type": "application/json", TOPIC[0]: topic, SHOP[0]: self._shop}
+        return Verified(Request(method="POST", headers=headers, body=body, received_at=at))
 
     def parse(self, request: Verified) -> Sequence[Item]:
         """Translate one webhook into its events. Raises PayloadError."""

@@ -67,6 +67,13 @@ class WebhookReceiver(Receiver):
         path = self._settings["event_type"]
         return _shown(self._text(request, {}, path)) if path.startswith(FROM_HEADER) else ""
 
+    def pushed(self, topic: str, body: bytes, at: datetime) -> Verified:
+        """Return what stands for a request that our own API took; the topic counts where a header would hold it."""
+        path = self._settings["event_type"]
+        own = {path.removeprefix(FROM_HEADER).lower(): topic} if path.startswith(FROM_HEADER) and topic else {}
+        headers = {"content-type": "application/json"} | own
+        return Verified(Request(method="POST", headers=headers, body=body, received_at=at))
+
     def parse(self, request: Verified) -> Sequence[Item]:
         """Return the event of a request, whatever its type; without one it is ignored. Raises PayloadError."""
         payload = parse_object(request.body)
