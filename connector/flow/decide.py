@@ -11,14 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from connector.errors import PayloadError
-from connector.flow import retell, write
+from connector.flow import pushed, retell, write
 from connector.flow.accounts import Accounts
+from connector.flow.catalogue import Catalogue, Recipe
 from connector.flow.crowd import Desk
 from connector.flow.people import recipients
 from connector.flow.records import agreement_entry
 from connector.log import get
 from connector.mapping import Situation, draft, gate
 from connector.model import (
+    Account,
     AccountId,
     Entry,
     Event,
@@ -80,6 +82,12 @@ def decide_batch(store: Store, desk: Desk, *, owner: str, most: int = BATCH) -> 
     return done
 
 
+def decide_request(store: Store, desk: Desk, leased: Leased, *, owner: str) -> write.Done:
+    """Work off one request that is leased to us, at once. Raises whatever goes wrong."""
+    desk.catalogue.refresh(at_most_old=0)
+    return _work_off(store, desk, [leased], owner)
+
+
 def _work_off(store: Store, desk: Desk, leased: Sequence[Leased], owner: str) -> write.Done:
     batch = write.Batch()
     for item in leased:
@@ -105,7 +113,8 @@ def _read(leased: Leased, accounts: Accounts, batch: write.Batch) -> None:
         batch.outcomes[leased.id] = RequestState.UNREADABLE, "The account it was sent to is no longer there."
         return
     try:
-        items = receiver.parse(leased.request)
+        items = list(pushed.items(receiver, leased.request))
+        chosen = pushed.only(leased.request)
     except PayloadError as error:
         batch.outcomes[leased.id] = RequestState.UNREADABLE, str(error)
         return
@@ -113,6 +122,8 @@ def _read(leased: Leased, accounts: Accounts, batch: write.Batch) -> None:
         log.exception("request.not_parsed", request_id=leased.id, topic=leased.topic)
         batch.failed.append(leased.id)
         return
+    if chosen is not None:
+        batch.only[leased.id] = chosen
     for position, item in enumerate(items):
         _sort(leased, position, item, batch)
     ignored = [item.topic for item in items if isinstance(item, Ignored)]
@@ -176,7 +187,7 @@ def _plan(store: Store, desk: Desk, batch: write.Batch) -> list[write.Planned]:
     for new in batch.events:
         account = accounts.account(new.account_id)
         if account is not None:
-            pairs += [(new, account, recipe) for recipe in catalogue.listening(new.event.type, account)]
+            pairs += [(found, account, recipe) for found, recipe in _listening(catalogue, batch, new, account)]
     if not pairs:
         return []
     seen = _seen(
@@ -204,6 +215,16 @@ def _plan(store: Store, desk: Desk, batch: write.Batch) -> list[write.Planned]:
         )
         planned.append(write.Planned(event=new, decision=draft(recipe.mapping, recipe.version, situation)))
     return _ask_the_ledger(store, planned, at)
+
+
+def _listening(
+    catalogue: Catalogue, batch: write.Batch, new: NewEvent, account: Account
+) -> list[tuple[NewEvent, Recipe]]:
+    chosen = batch.only.get(new.request_id)
+    if chosen is None:
+        return [(new, recipe) for recipe in catalogue.listening(new.event.type, account)]
+    event, recipes = pushed.narrow(chosen, new.event, catalogue.listening(chosen.type, account))
+    return [(replace(new, event=event), recipe) for recipe in recipes]
 
 
 def _ask_the_ledger(store: Store, drafted: Sequence[write.Planned], at: datetime) -> list[write.Planned]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.errors import PayloadError
+from connector.flow import pushed
 from connector.flow.accounts import Accounts
 from connector.model import Event, EventId, Payload
 from connector.store import Transaction, events, inbox
@@ -45,12 +46,18 @@ def roots(tx: Transaction, accounts: Accounts, id_: EventId) -> Mapping[str, Any
     }
 
 
+def event(tx: Transaction, accounts: Accounts, id_: EventId) -> Event | None:
+    """Return a stored event as its request tells it, or None where it can no longer be read."""
+    place = events.places(tx, [id_]).get(id_)
+    return _event(accounts, inbox.load(tx, [place[1]]).get(place[1]), place[2]) if place else None
+
+
 def _event(accounts: Accounts, leased: Leased | None, position: int) -> Event | None:
     receiver = accounts.receiver(leased.account_id) if leased else None
     if leased is None or receiver is None:
         return None
     try:
-        item = receiver.parse(leased.request)[position]
+        item = list(pushed.items(receiver, leased.request))[position]
     except (PayloadError, IndexError):
         return None
     return item if isinstance(item, Event) else None

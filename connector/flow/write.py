@@ -9,6 +9,7 @@ from datetime import datetime
 
 from connector.flow import listen, privacy, react, records
 from connector.flow.crowd import Crowd, Desk
+from connector.flow.pushed import Only
 from connector.flow.settle import Settled, settle
 from connector.model import (
     AccountId,
@@ -44,6 +45,8 @@ class Batch:
     receipts: list[tuple[RequestId, AccountId, Receipt]] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     failed: list[RequestId] = field(default_factory=list)
+    only: dict[RequestId, Only] = field(default_factory=dict)
+    """Requests of our own API for which one mapping alone is asked."""
     duplicates: int = 0
 
 

@@ -88,6 +88,27 @@ def add(tx: Transaction, arrivals: Sequence[Arrival]) -> list[bool]:
     return fresh
 
 
+def find(tx: Transaction, account_id: AccountId, delivery_key: str) -> tuple[RequestId, bytes]:
+    """Return the number and the body of a stored request. Raises LookupError where there is none."""
+    query = select(request.c.id, request.c.body).where(
+        request.c.account_id == account_id, request.c.delivery_key == delivery_key
+    )
+    row = tx.execute(query).first()
+    if row is None:
+        raise LookupError(delivery_key)
+    return RequestId(row.id), bytes(row.body)
+
+
+def take_in(tx: Transaction, arrival: Arrival, owner: str, seconds: float) -> Leased | None:
+    """Store a request that is ours to work off from the beginning; None where it is known already."""
+    if not add(tx, [arrival])[0]:
+        return None
+    number, _ = find(tx, arrival.account_id, arrival.delivery_key)
+    until = now() + timedelta(seconds=seconds)
+    tx.execute(update(request).where(request.c.id == number).values(lease_owner=owner, lease_until=until, tries=1))
+    return load(tx, [number])[number]
+
+
 def lease(tx: Transaction, owner: str, most: int, seconds: float) -> list[Leased]:
     """Take up to ``most`` requests that nobody is working on, oldest first, for so many seconds."""
     at = now()

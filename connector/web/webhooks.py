@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from connector import metrics
 from connector.errors import SignatureError
+from connector.flow import pushed
 from connector.flow.intake import Intake
 from connector.log import get
 from connector.model import Request, Response, now
@@ -33,7 +34,8 @@ MOST_DIGITS = 12
 """Of a Content-Length."""
 FEED = "x-connector-feed"
 """What a feed found carries this header, and a receiver believes it: nobody outside may say so."""
-_NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding", FEED} | {
+_OURS = {FEED, pushed.HEADER}
+_NOT_KEPT = {"cookie", "proxy-authorization", "host", "connection", "accept", "accept-encoding", *_OURS} | {
     # Servers put variables of this process, such as HTTP_PROXY, beside the headers of every request.
     name[5:].replace("_", "-").lower()
     for name in os.environ
