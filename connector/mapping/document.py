@@ -10,8 +10,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from connector.mapping.document_rows import Group, Row, Value
+from connector.errors import Fault, MappingError
+from connector.mapping.document_rows import (
+    Group,
+    Reading,
+    Row,
+    Value,
+    from_json,
+    from_plain,
+    guess_value,
+    guess_values,
+    place_of,
+    plain_conditions,
+    read_conditions,
+    rows,
+    takes,
+    to_json,
+    to_plain,
+)
+from connector.mapping.pieces import read_toml
+from connector.mapping.toml_patch import Text
+from connector.mapping.toml_spans import Path
+from connector.mapping.toml_values import MISSING, Prose, same
+
+__all__ = [
+    "ANY_HOUR", "Form", "Group", "LanguagePart", "Row", "RulePart", "TemplatePart", "TimingPart", "ToPart", "Value",
+    "WhenPart", "from_json", "guess_value", "guess_values", "place_of", "read_form", "rows", "takes", "to_json",
+    "write_form",
+]  # fmt: skip
 
 ANY_HOUR = "none"
 """``timing.quiet`` of a form where the file says ``quiet = false``: at any hour."""
@@ -120,9 +148,116 @@ class Form:
     belongs there. They stay in the file until that part of the form is changed."""
 
 
+_ORDER = ("kind", "title", "description", "when", "to", "template", "slots", "timing", "after")
+_CONDITIONS: Path = ("when", "conditions")
+_MOST_DEPTH = 8
+
+
 def read_form(source: str) -> Form:
     """Read a notification mapping's text. Raises MappingError where it is no TOML (:func:`place_of` says where)."""
-    raise NotImplementedError
+    unknown: list[str] = []
+    whole = Reading(read_toml(source), "", unknown)
+    whole.raw("kind")
+    form = Form(
+        title=whole.text("title"),
+        description=whole.text("description").strip(),
+        when=_read_when(whole.inner("when")),
+        to=_read_to(whole.inner("to")),
+        template=_read_template(whole.inner("template")),
+        slots=_read_slots(whole.raw("slots"), unknown),
+        timing=_read_timing(whole.inner("timing")),
+        after=tuple(map(_read_rule, whole.each("after"))),
+        unknown=(),
+    )
+    whole.end()
+    object.__setattr__(form, "unknown", tuple(unknown))
+    return form
+
+
+def _read_when(part: Reading) -> WhenPart:
+    raw = part.raw("conditions")
+    tree = read_conditions(raw) if raw is not None else Group()
+    if tree is None:
+        part.unknown.append("when.conditions")
+    found = WhenPart(
+        event=part.text("event"), adapter=part.text("adapter"), accounts=part.texts("accounts"),
+        conditions=tree or Group(), once_per=part.text("once_per"),
+    )  # fmt: skip
+    part.end()
+    return found
+
+
+def _read_to(part: Reading) -> ToPart:
+    found = ToPart(
+        phone=part.texts("phone"), region=part.texts("region"), locale=part.texts("locale"),
+        agreement=part.texts("agreement"), ground=part.text("ground", "transaction"),
+    )  # fmt: skip
+    part.end()
+    return found
+
+
+def _read_template(part: Reading) -> TemplatePart:
+    language = LanguagePart()
+    if isinstance(part.table.get("language"), Mapping):
+        inner = part.inner("language")
+        language = LanguagePart(
+            default=inner.text("default"), chosen=True, choose=inner.text("choose"), map=inner.table_of_texts("map")
+        )
+        inner.end()
+    else:
+        language = LanguagePart(default=part.text("language"))
+    found = TemplatePart(account=part.text("account"), name=part.text("name"), language=language)
+    part.end()
+    return found
+
+
+def _read_slots(table: Any, unknown: list[str]) -> dict[str, str]:
+    if table is not None and not isinstance(table, Mapping):
+        unknown.append("slots")
+    found: dict[str, str] = {}
+    for path, value in _leaves(table if isinstance(table, Mapping) else {}):
+        key = ".".join(map(str, path))
+        if isinstance(value, str) and key not in found:
+            found[key] = value
+        else:
+            unknown.append(f"slots.{key}")
+    return found
+
+
+def _leaves(table: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping) and value and len(path) < _MOST_DEPTH:
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _read_timing(part: Reading) -> TimingPart:
+    quiet = ANY_HOUR if part.raw("quiet") is False else part.text("quiet")
+    found = TimingPart(
+        delay=part.text("delay"), at=part.text("at"), before=part.text("before"), expires=part.text("expires"),
+        cancel_when=part.texts("cancel_when"), restart=part.flag("restart"),
+        quiet=quiet, cap=part.texts("cap", alone=True), in_doubt=part.text("in_doubt"),
+    )  # fmt: skip
+    part.end()
+    return found
+
+
+def _read_rule(part: Reading) -> RulePart:
+    raw = part.raw("set_fields")
+    told = {name: from_plain(value) for name, value in raw.items()} if isinstance(raw, Mapping) else {}
+    if raw is not None and (not isinstance(raw, Mapping) or None in told.values()):
+        part.unknown.append(f"{part.path}.set_fields")
+        told = {}
+    found = RulePart(
+        on=part.text("on"), payload=part.text("payload"), consent=part.table_of_texts("consent"),
+        wording=part.text("wording"), add_labels=part.texts("add_labels"), remove_labels=part.texts("remove_labels"),
+        record=part.text("record"), add_tags=part.texts("add_tags"), remove_tags=part.texts("remove_tags"),
+        set_fields={name: value for name, value in told.items() if value is not None},
+        cancel_others=part.flag("cancel_others"), answer=part.text("answer"),
+    )  # fmt: skip
+    part.end()
+    return found
 
 
 def write_form(source: str, form: Form) -> str:
@@ -130,9 +265,83 @@ def write_form(source: str, form: Form) -> str:
 
     ``source`` may be ``""``: then the whole file is written. Raises MappingError where it is no TOML.
     """
-    raise NotImplementedError
+    raw = read_toml(source)
+    before = read_form(source)
+    if before == form:
+        return source
+    text = Text(source, _ORDER, headed=(_CONDITIONS,))
+    old, new = _leaves_of(before, raw), _leaves_of(form, raw)
+    for path in dict.fromkeys((*new, *old)):
+        was, wanted = old.get(path, MISSING), new.get(path, MISSING)
+        if path == _CONDITIONS and not same(was, wanted) and not same(was, _at(raw, path)):
+            was = MISSING  # written otherwise than a form would: all of it is written anew
+            text.change(path, _at(raw, path), MISSING)
+        text.change(path, was, wanted)
+    try:
+        read_toml(text.source)
+    except MappingError as error:
+        words = f"This change cannot be put into the text as it is written; change the text itself. {error}"
+        raise MappingError([Fault("", words)]) from None
+    return text.source
 
 
-def rows(group: Group, path: str = "when.conditions") -> Iterator[tuple[str, Row]]:
-    """Yield every row of a tree of conditions with its dotted path, which is that of the faults about it."""
-    raise NotImplementedError
+def _at(raw: Any, path: Path) -> Any:
+    for step in path:
+        raw = raw.get(step, MISSING) if isinstance(raw, Mapping) else MISSING
+    return raw
+
+
+def _leaves_of(form: Form, raw: Mapping[str, Any]) -> dict[Path, Any]:
+    """Return what a form says, by the path at which the file says it, or would."""
+    when, to, timing = form.when, form.to, form.timing
+    told: dict[Path, Any] = {
+        ("title",): form.title,
+        ("description",): Prose(form.description) if form.description else "",
+        ("when", "event"): when.event,
+        ("when", "adapter"): when.adapter,
+        ("when", "accounts"): list(when.accounts),
+        ("when", "once_per"): when.once_per,
+        _CONDITIONS: plain_conditions(when.conditions) if when.conditions != Group() else "",
+        **{("to", name): list(getattr(to, name)) for name in ("phone", "region", "locale", "agreement")},
+        ("to", "ground"): "" if to.ground == "transaction" else to.ground,
+        ("template", "account"): form.template.account,
+        ("template", "name"): form.template.name,
+        ("template", "language"): _language(form.template.language),
+        **_slots(form.slots, raw.get("slots")),
+        **{("timing", name): getattr(timing, name) for name in ("delay", "at", "before", "expires")},
+        ("timing", "cancel_when"): list(timing.cancel_when),
+        ("timing", "restart"): timing.restart or "",
+        ("timing", "cap"): timing.cap[0] if len(timing.cap) == 1 else list(timing.cap),
+        ("timing", "in_doubt"): timing.in_doubt,
+        ("after",): [_rule(rule) for rule in form.after],
+    }  # fmt: skip
+    found = {path: value for path, value in told.items() if value not in ("", [])}
+    if timing.quiet:
+        found["timing", "quiet"] = False if timing.quiet == ANY_HOUR else timing.quiet
+    return found
+
+
+def _language(part: LanguagePart) -> Any:
+    if not part.chosen:
+        return part.default
+    return {"choose": part.choose, "map": dict(part.map), "default": part.default}
+
+
+def _slots(slots: Mapping[str, str], table: Any) -> dict[Path, str]:
+    known = {".".join(map(str, path)): path for path, _ in _leaves(table if isinstance(table, Mapping) else {})}
+    return {
+        ("slots", *known.get(key, tuple(key.split(".")))): expression
+        for key, expression in slots.items()
+        if expression.strip()
+    }
+
+
+def _rule(rule: RulePart) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "on": rule.on, "payload": rule.payload, "consent": dict(rule.consent), "wording": rule.wording,
+        "add_labels": list(rule.add_labels), "remove_labels": list(rule.remove_labels), "record": rule.record,
+        "add_tags": list(rule.add_tags), "remove_tags": list(rule.remove_tags),
+        "set_fields": {name: to_plain(value) for name, value in rule.set_fields.items()},
+        "cancel_others": rule.cancel_others or "", "answer": rule.answer,
+    }  # fmt: skip
+    return {name: value for name, value in told.items() if value not in ("", [], {})}
