@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from connector import embedded
@@ -17,7 +17,9 @@ from connector.errors import ConfigurationError
 from connector.flow import accounts, retell, share, silence
 from connector.flow.catalogue import Catalogue
 from connector.flow.crowd import Desk
+from connector.flow.doctoring import Practice
 from connector.flow.erasure import digester
+from connector.flow.knocks import Knocks
 from connector.flow.people import People
 from connector.flow.tokens import StoredTokens
 from connector.http import Http
@@ -63,6 +65,7 @@ class Directory:
         self._lock = threading.Lock()
         self._by_token: dict[str, Reached] = {}
         self._by_id: dict[AccountId, Reached] = {}
+        self.knocks = Knocks()
         self._faulty: dict[AccountId, str] = {}
         self._read_at = float("-inf")
         self._stale = False
@@ -140,12 +143,12 @@ class Directory:
                     receiver = None
                 known = Reached(account, adapter, receiver)
             by_id[account.id] = known
-        self._by_id = by_id
         with self._store.read() as tx:
-            replaced = {
-                each.token: by_id[each.account_id] for each in addresses.old(tx, now()) if each.account_id in by_id
-            }
-        self._by_token = replaced | {item.account.token: item for item in by_id.values()}
+            replaced = addresses.old(tx, now())
+        by_token = {each.token: by_id[each.account_id] for each in replaced if each.account_id in by_id}
+        # Both at the end, and the tokens first: who finds accounts here may believe the tokens.
+        self._by_token = by_token | {item.account.token: item for item in by_id.values()}
+        self._by_id = by_id
         self._read_at, self._stale = time.monotonic(), False
 
     def _complain(self, row: AccountRow, error: Exception) -> None:
@@ -193,6 +196,11 @@ class Wiring:
     def catalogue(self) -> Catalogue:
         """The mappings in force, compiled."""
         return Catalogue(self.store, self.directory.senders)
+
+    @cached_property
+    def practice(self) -> Practice:
+        """Who visits accounts as a doctor."""
+        return Practice(self.store, self.registry, self.vault, partial(self.kit_of, patient=False))
 
     @cached_property
     def people(self) -> People:

@@ -139,6 +139,17 @@ def seconds(tx: Transaction, accounts: Iterable[Account]) -> Iterator[tuple[str,
             yield account.name, (at - rhythm.last_at).total_seconds() if rhythm.is_unusual(at) else 0.0
 
 
+def last_heard(tx: Transaction, account_ids: Iterable[AccountId]) -> dict[AccountId, datetime]:
+    """Return when each of these accounts last pushed, exact to now; those that never did are left out.
+
+    What the hourly look has read is not read again, and never more than :data:`MOST_READ` requests.
+    """
+    after = max(int(marks.get(tx, _MARK) or 0), pushes.last_id(tx) - MOST_READ)
+    fresh = pushes.latest(tx, after)
+    known = {id_: rhythm.last_at for id_ in account_ids if (rhythm := _load(tx, id_))}
+    return {id_: fresh.get(id_) or known[id_] for id_ in account_ids if id_ in fresh or id_ in known}
+
+
 def look(tx: Transaction, account_id: AccountId) -> Finding | None:
     """Tell whether an account has gone silent; None where too little is known to say."""
     rhythm = _load(tx, account_id)

@@ -34,3 +34,11 @@ def between(tx: Transaction, after: int, until: int) -> list[Push]:
         .order_by(request.c.id)
     )
     return [Push(AccountId(row.account_id), row.received_at) for row in rows]
+
+
+def latest(tx: Transaction, after: int) -> dict[AccountId, datetime]:
+    """Return when each account last pushed, among the requests with numbers above ``after``; feeds left out."""
+    found_by_feed = cast(request.c.headers, Text).contains('"x-connector-feed"')
+    query = select(request.c.account_id, func.max(request.c.received_at))
+    rows = tx.execute(query.where(request.c.id > after, ~found_by_feed).group_by(request.c.account_id))
+    return {AccountId(row[0]): row[1] for row in rows}

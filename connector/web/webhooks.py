@@ -115,8 +115,10 @@ class Webhooks:
             return _refuse(404), "no_receiver"
         method: str = environ["REQUEST_METHOD"]
         if method in ("GET", "HEAD"):
-            request = _request(environ, b"")
-            return (found.receiver.handshake(request) or _refuse(405)), "handshake"
+            answer = found.receiver.handshake(_request(environ, b""))
+            if answer is not None:
+                self._directory.knocks.greet(found.account.id, welcome=answer.status == 200)
+            return answer or _refuse(405), "handshake"
         if method != "POST":
             return _refuse(405), "wrong_method"
         body = self._body(environ)
@@ -132,6 +134,7 @@ class Webhooks:
             verified = receiver.verify(request)
         except SignatureError as error:
             log.warning("webhook.refused", account=found.account.name, words=str(error), bytes=len(request.body))
+            self._directory.knocks.refuse(found.account.id, str(error))
             return _refuse(401), "refused"
         except Exception:  # a bug of an adapter proves nobody
             log.exception("webhook.not_verified", account=found.account.name)
