@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from connector.flow import react
+from connector.flow import attribution, react
 from connector.flow.crowd import Crowd
 from connector.flow.people import keys_of
 from connector.mapping.people import PeoplePolicy, Words
@@ -108,10 +108,11 @@ class _Said:
 
 def _reply_all(crowd: Crowd, replies: Sequence[tuple[AccountId, Reply, ContactId]]) -> None:
     quoted = _quoted(crowd, [reply for _, reply, _ in replies])
+    rows = [quoted.get(reply.in_reply_to) if reply.in_reply_to else None for _, reply, _ in replies]
+    attribution.replied(crowd.tx, [(*told, row) for told, row in zip(replies, rows, strict=True)])
     locales = {id_: found.locale for id_, found in people.load(crowd.tx, {id_ for _, _, id_ in replies}).items()}
     said: list[_Said] = []
-    for account_id, reply, id_ in replies:
-        row = quoted.get(reply.in_reply_to) if reply.in_reply_to else None
+    for (account_id, reply, id_), row in zip(replies, rows, strict=True):
         found = _meant(crowd, account_id, reply, id_, locales.get(id_, ""))
         kind = found.meant.kind if found else ""
         done = react.answered(crowd, row, reply, id_) if row and (reply.button or kind in ("", "unclear")) else ()
