@@ -39,6 +39,7 @@ from connector.store.counts import Counts, Funnel
 from connector.store.views import MessageFilter
 
 SHOP = "aurora-tea.myshopify.com"
+OWNER = "owner@example.org"
 MIX = Mix(total=300, duplicates=18, forged=12, unusable=24, test=8, topics=("orders/paid",))
 OWNER = "owner@example.org"
 STUCK_SECONDS = 30.0
