@@ -62,12 +62,13 @@ def recipients(tx: Transaction, ids: Collection[MessageId]) -> dict[MessageId, s
 
 
 def sent_to(tx: Transaction, ids: Collection[ContactId], since: datetime) -> list[Earlier]:
-    """Return what has left for these people since a moment, or is leaving."""
+    """Return what has left for these people since a moment, or is leaving; test messages do not count."""
     if not ids:
         return []
     query = select(message.c.contact_id, message.c.mapping, message.c.category, attempt.c.started_at).where(
         message.c.contact_id.in_(list(ids)),
         message.c.template != "",
+        message.c.trial.is_(False),
         message.c.state.in_(["sending", "in_doubt", "accepted", "sent", "delivered", "read"]),
         attempt.c.message_id == message.c.id,
         attempt.c.started_at > since,

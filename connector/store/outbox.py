@@ -177,14 +177,15 @@ def _new_row(item: NewMessage, at: datetime) -> dict[str, Any]:
         "resend_in_doubt": item.send.resend_in_doubt,
         "tries": 0,
         "contact_id": item.contact_id,
-        "gates": _gates(item.send),
+        "gates": gates_of(item.send),
         "in_reply_to": item.in_reply_to,
         "country": country_of(item.send.recipient),
         "created_at": at,
     }
 
 
-def _gates(send: Send) -> dict[str, Any]:
+def gates_of(send: Send) -> dict[str, Any]:
+    """Return what the gates before sending go by, as it is kept with a message."""
     told = {"ground": send.ground, "quiet": send.quiet, "timezone": send.timezone, "cap": list(send.cap)}
     return {name: value for name, value in told.items() if value}
 
@@ -209,7 +210,7 @@ def replace(tx: Transaction, id_: MessageId, newer: NewMessage) -> None:
             cancel_when=list(newer.send.cancel_when),
             label=newer.label,
             contact_id=newer.contact_id,
-            gates=_gates(newer.send),
+            gates=gates_of(newer.send),
         )
     )
 
