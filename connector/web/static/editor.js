@@ -1,0 +1,399 @@
+// What typing live in the mapping editor needs. Without it every button still works, and Preview renders anew.
+"use strict";
+(() => {
+  const form = document.getElementById("editor");
+  if (!form) return;
+  const WAIT = 100; // milliseconds of silence before the server is asked
+  const by = (id) => document.getElementById(id);
+  const told = by("told");
+  const saving = by("save");
+
+  // ---- looking: the last question alone is answered ----
+  let timer = 0;
+  let running = null;
+  function soon() {
+    clearTimeout(timer);
+    timer = setTimeout(look, WAIT);
+    mark();
+  }
+  async function ask(url, data, accept) {
+    running?.abort();
+    const mine = running = new AbortController();
+    const answer = await fetch(url, { method: "POST", body: data, headers: { Accept: accept }, signal: mine.signal, redirect: "manual" });
+    const words = answer.type === "opaqueredirect" || answer.status === 401
+      ? "You are signed out. Sign in again in another tab; what you typed stays here." : "The preview does not answer; what you typed is still here.";
+    if (!answer.ok) throw new Error(words);
+    const text = await answer.text();
+    return mine === running ? text : null;
+  }
+  const given = () => new URLSearchParams(new FormData(form));
+  async function look() {
+    clearTimeout(timer);
+    if (!form.dataset.preview) return;
+    try {
+      const text = await ask(form.dataset.preview, given(), "application/json");
+      if (text !== null) show(JSON.parse(text));
+    } catch (error) {
+      if (error.name !== "AbortError") say(error.message);
+    }
+  }
+  function say(words) {
+    if (told && told.textContent !== words) told.textContent = words;
+    const hint = by("trouble");
+    if (hint) hint.textContent = words;
+  }
+  function put(id, html) {
+    const place = by(id);
+    if (!place || html === undefined || place.lastHtml === html) return;
+    const kept = new Set(Array.from(place.querySelectorAll("[data-keep]:checked,details[open]"), (item) => item.id));
+    place.lastHtml = html;
+    place.innerHTML = html;
+    for (const id_ of kept) {
+      const item = id_ && by(id_);
+      if (item) item.matches("details") ? (item.open = true) : (item.checked = true);
+    }
+    localTimes(place);
+  }
+  function show(seen) {
+    for (const id of ["sentence", "top-faults", "phone", "verdict", "todo", "strip-words"]) put(id, seen[id]);
+    for (const [key, slot] of Object.entries(seen.slots || {})) {
+      const row = by(`slot-${key}`);
+      if (!row) continue;
+      row.className = `slot slot-${slot.state}`;
+      put(`result-${key}`, slot.html);
+      put(`count-${key}`, slot.count);
+    }
+    for (const [path, html] of Object.entries(seen.now || {})) put(`now-${path}`, html);
+    placeFaults(seen.faults || []);
+    if (told) told.textContent = seen.told || "";
+    const hint = by("trouble");
+    if (hint) hint.textContent = "";
+  }
+  function placeFaults(faults) {
+    const places = new Map(Array.from(document.querySelectorAll("[data-at]"), (place) => [place.dataset.at, place]));
+    const lines = new Map();
+    for (const [path, words] of faults) {
+      let at = path;
+      while (at && !places.has(at)) at = at.slice(0, Math.max(0, at.lastIndexOf(".")));
+      if (at) lines.set(at, [...(lines.get(at) || []), words]);
+    }
+    for (const [at, place] of places) {
+      const wanted = lines.get(at) || [];
+      place.replaceChildren(...wanted.map((words) => Object.assign(document.createElement("p"), { className: "fault", textContent: words })));
+      const box = by(place.dataset.for || `f-${at}`);
+      if (box) wanted.length ? box.setAttribute("aria-invalid", "true") : box.removeAttribute("aria-invalid");
+    }
+  }
+
+  // ---- what is not saved ----
+  const own = (data) => { for (const name of ["event", "find", "into", "csrf_token", "language", "look"]) data.delete(name); return data.toString(); };
+  let saved = form.dataset.dirty ? "" : own(given());
+  let leaving = false;
+  const dirty = () => saved !== own(given());
+  function mark() {
+    const hint = by("unsaved");
+    if (!hint) return;
+    const on = dirty();
+    hint.toggleAttribute("data-on", on);
+    hint.textContent = on ? "Changes are not saved yet" : hint.dataset.calm;
+  }
+  addEventListener("beforeunload", (event) => { if (!leaving && saving && dirty()) event.preventDefault(); });
+  const PLACE = `editor-at ${location.pathname}`;
+  try {
+    const at = JSON.parse(sessionStorage.getItem(PLACE) || "null");
+    sessionStorage.removeItem(PLACE);
+    if (at && Date.now() - at.when < 15000) {
+      scrollTo({ top: at.top, behavior: "instant" });
+      for (const id of at.shut) if (by(id)) by(id).open = false;
+      for (const id of at.open) if (by(id)) by(id).open = true;
+      const box = at.name && form.elements.namedItem(at.name);
+      if (box?.focus) { box.focus({ preventScroll: true }); if (at.caret !== null && box.setSelectionRange) box.setSelectionRange(at.caret, at.caret); }
+    }
+  } catch { /* a page without a place to keep things works too */ }
+  form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    const value = button?.name === "do" ? button.value : "";
+    if (value && value !== "save" && !value.startsWith("as:") && !button.dataset.whole) {
+      event.preventDefault();
+      if (value.startsWith("insert:")) insert(button.dataset.insert);
+      else if (value.startsWith("fallback:")) fallBack(button);
+      else rerender(value);
+      return;
+    }
+    leaving = true;
+    const active = document.activeElement;
+    const all = Array.from(document.querySelectorAll("details[id]"));
+    try {
+      sessionStorage.setItem(PLACE, JSON.stringify({ when: Date.now(), top: scrollY, name: active?.name !== "do" ? active?.name : "", caret: active?.selectionStart ?? null,
+        open: all.filter((each) => each.open).map((each) => each.id), shut: all.filter((each) => !each.open).map((each) => each.id) }));
+    } catch { /* as above */ }
+  });
+  addEventListener("pageshow", () => { leaving = false; });
+  addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s" && saving) {
+      event.preventDefault();
+      form.requestSubmit(saving);
+    }
+  });
+
+  // ---- rows and groups: the server draws anew, in place ----
+  async function rerender(value, name) {
+    clearTimeout(timer);
+    const data = given();
+    data.set("do", value);
+    const open = Array.from(document.querySelectorAll("details[id]"), (each) => [each.id, each.open]);
+    const top = scrollY;
+    const listTop = by("fields")?.scrollTop;
+    let text;
+    try {
+      text = await ask(form.action, data, "text/html");
+    } catch (error) {
+      if (error.name !== "AbortError") say(error.message);
+      return;
+    }
+    if (text === null) return;
+    const page = new DOMParser().parseFromString(text, "text/html");
+    for (const id of ["middle", "side", "phone", "verdict", "sentence", "top-faults", "words", "kept", "strip-words", "languages"]) {
+      const next = page.getElementById(id);
+      const here = by(id);
+      if (next && here) here.replaceWith(document.adoptNode(next));
+    }
+    for (const [id, was] of open) if (by(id)) by(id).open = was;
+    for (const item of document.querySelectorAll("details[data-open]")) item.open = true;
+    localTimes(form);
+    for (const box of form.querySelectorAll(".expr")) grow(box);
+    readWords();
+    search();
+    const target = form.querySelector("[data-focus]") || (name && form.elements.namedItem(name));
+    if (target?.focus) target.focus({ preventScroll: true });
+    if (by("fields") && listTop) by("fields").scrollTop = listTop;
+    scrollTo({ top, behavior: "instant" });
+    if (target?.scrollIntoView) target.scrollIntoView({ block: "nearest" });
+    last = null;
+    mark();
+    if (told) told.textContent = page.getElementById("told")?.textContent || "";
+  }
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("[data-rerender]") && by("look")) by("look").requestSubmit();
+    else if (event.target.matches("[data-rerender]")) rerender("preview", event.target.name);
+    else if (!event.target.matches(".expr, [data-keep]")) soon();
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target.id === "find-field") search();
+    else if (!event.target.matches("[data-rerender], [data-keep]")) soon();
+    if (event.target.matches(".expr")) { grow(event.target); complete(event.target); }
+  });
+
+  // ---- boxes that grow, and the last one used ----
+  let last = null;
+  const grows = CSS.supports("field-sizing", "content");
+  function grow(box) {
+    if (grows) return;
+    box.style.height = "auto";
+    box.style.height = `${box.scrollHeight + 2}px`;
+  }
+  form.addEventListener("focusin", (event) => {
+    if (event.target.matches(".expr, [data-bare]")) last = event.target;
+  });
+  function type(box, text, from, to) {
+    box.focus();
+    if (from !== undefined) box.setSelectionRange(from, to);
+    // insertText keeps the browser's own undo; where it is gone, the text is put in without
+    if (!document.execCommand("insertText", false, text)) {
+      box.setRangeText(text, box.selectionStart, box.selectionEnd, "end");
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  }
+  const isInside = (text) => text.lastIndexOf("{{") > text.lastIndexOf("}}");
+  const bare = (text) => text.replace(/^\{\{-?\s*|\s*-?\}\}$/g, "");
+  function insert(text) {
+    const box = last?.isConnected && !last.readOnly ? last : form.querySelector(".slot-blank .expr, .slot-missing .expr") || form.querySelector(".slot .expr");
+    if (!box) return;
+    if (box.dataset.bare !== undefined) type(box, bare(text).split("|")[0].trim(), 0, box.value.length);
+    else type(box, isInside(box.value.slice(0, box.selectionStart)) ? bare(text).split("|")[0].trim() : text);
+  }
+  function fallBack(button) {
+    const box = form.elements.namedItem(button.value.slice("fallback:".length));
+    if (!box) return;
+    type(box, button.dataset.fallback, 0, box.value.length);
+    const word = /default: '([^']*)'[^']*$/.exec(box.value);
+    if (word) box.setSelectionRange(word.index + 10, word.index + 10 + word[1].length);
+  }
+
+  // ---- the list of fields ----
+  const items = () => Array.from(document.querySelectorAll(".fld"));
+  const shown = () => items().filter((item) => !item.hidden).map((item) => item.querySelector("button"));
+  function search() {
+    const words = (by("find-field")?.value || "").toLowerCase().split(/\s+/).filter(Boolean);
+    let count = 0;
+    for (const item of items()) {
+      item.hidden = !words.every((word) => item.dataset.find.includes(word));
+      count += item.hidden ? 0 : 1;
+    }
+    for (const group of document.querySelectorAll(".fields section")) group.hidden = !group.querySelector(".fld:not([hidden])");
+    if (by("found")) by("found").textContent = words.length ? String(count) : "";
+    if (by("no-field")) by("no-field").hidden = count > 0;
+  }
+  function back() {
+    if (last?.isConnected) last.focus();
+  }
+  form.addEventListener("keydown", (event) => {
+    const box = event.target;
+    if (box.matches(".expr, [data-bare]") && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "i" && by("find-field")) {
+      event.preventDefault();
+      hide();
+      by("find-field").select();
+      by("find-field").focus();
+      return;
+    }
+    const inList = box.closest(".fld") || box.id === "find-field";
+    if (inList) return walk(event, box);
+    if (box.matches("input:not([type=checkbox]):not([type=radio])") && event.key === "Enter") {
+      event.preventDefault(); // a line is no reason to leave the page
+      look();
+    }
+  });
+  function walk(event, box) {
+    const list = shown();
+    const at = list.indexOf(box);
+    const move = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: list.length - 1 }[event.key];
+    if (event.key === "Escape") { event.preventDefault(); back(); }
+    else if (event.key === "Enter" && box.id === "find-field") { event.preventDefault(); if (list.length) insert(list[0].dataset.insert); }
+    else if (move !== undefined && !(box.id === "find-field" && /Home|End/.test(event.key))) {
+      event.preventDefault();
+      if (move < 0) by("find-field").focus();
+      else list[Math.min(move, list.length - 1)]?.focus();
+    }
+  }
+  form.addEventListener("dragstart", (event) => {
+    const item = event.target.closest?.(".fld");
+    if (!item) return;
+    event.dataTransfer.setData("text/plain", item.querySelector("button").dataset.insert);
+    event.dataTransfer.effectAllowed = "copy";
+  });
+  for (const [kind, on] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]]) {
+    form.addEventListener(kind, (event) => { if (event.target.matches?.(".expr")) event.target.classList.toggle("dropping", on); });
+  }
+
+  // ---- completion inside {{ }} ----
+  const list = Object.assign(document.createElement("ul"), { className: "complete", id: "complete", hidden: true });
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "Fields and filters");
+  document.body.append(list);
+  let words = { fields: [], filters: [] };
+  let pending = null; // what is offered: the box, where the word begins, the offers, the chosen one
+  function readWords() {
+    try { words = JSON.parse(by("words")?.textContent || "{}"); } catch { words = {}; }
+  }
+  function place(text) {
+    if (!isInside(text)) return null;
+    const inner = text.slice(text.lastIndexOf("{{") + 2);
+    const filter = /\|\s*([a-z_]*)$/.exec(inner);
+    if (filter) return { kind: "filters", word: filter[1] };
+    const field = /(?:^\s*-?\s*|[:,]\s*)([A-Za-z_][\w.[\]-]*|)$/.exec(inner);
+    return field ? { kind: "fields", word: field[1], first: !/[|]/.test(inner) } : null;
+  }
+  function rank(item, word) {
+    const path = item.name.toLowerCase();
+    if (!word || path.startsWith(word)) return 0;
+    if (path.split(/[._[\]]/).some((part) => part.startsWith(word))) return 1;
+    return path.includes(word) || (item.words || "").toLowerCase().includes(word) ? 2 : 3;
+  }
+  function complete(box) {
+    const at = box.selectionStart === box.selectionEnd ? place(box.value.slice(0, box.selectionStart)) : null;
+    const word = at?.word.toLowerCase();
+    const found = at ? (words[at.kind] || []).map((item, order) => [rank(item, word), order, item]).filter((each) => each[0] < 3)
+      .sort((a, b) => a[0] - b[0] || a[1] - b[1]).slice(0, 40).map((each) => each[2]) : [];
+    if (!found.length || (found.length === 1 && found[0].name === at.word)) return hide();
+    pending = { box, at, found, chosen: 0 };
+    list.replaceChildren(...found.map((item, index) => {
+      const line = document.createElement("li");
+      line.id = `complete-${index}`;
+      line.setAttribute("role", "option");
+      line.append(Object.assign(document.createElement("code"), { textContent: item.name }), Object.assign(document.createElement("span"), { className: "is", textContent: item.value || item.words || "", dir: "auto" }));
+      return line;
+    }));
+    const rect = box.getBoundingClientRect();
+    list.hidden = false;
+    list.style.left = `${Math.max(8, Math.min(rect.left, innerWidth - list.offsetWidth - 8)) + scrollX}px`;
+    const below = rect.bottom + 4 + list.offsetHeight < innerHeight || rect.top < list.offsetHeight;
+    list.style.top = `${(below ? rect.bottom + 4 : rect.top - list.offsetHeight - 4) + scrollY}px`;
+    box.setAttribute("aria-controls", "complete");
+    choose(0);
+  }
+  function choose(index) {
+    pending.chosen = (index + pending.found.length) % pending.found.length;
+    Array.from(list.children).forEach((line, number) => line.setAttribute("aria-selected", String(number === pending.chosen)));
+    const line = list.children[pending.chosen];
+    line.scrollIntoView({ block: "nearest" });
+    pending.box.setAttribute("aria-activedescendant", line.id);
+  }
+  function hide() {
+    if (pending) { pending.box.removeAttribute("aria-activedescendant"); pending.box.removeAttribute("aria-controls"); }
+    pending = null;
+    list.hidden = true;
+  }
+  function accept() {
+    const { box, at, found, chosen } = pending;
+    const item = found[chosen];
+    hide();
+    const end = box.selectionStart;
+    const rest = box.value.slice(end);
+    const closed = rest.includes("}}") && (!rest.includes("{{") || rest.indexOf("}}") < rest.indexOf("{{"));
+    let text = at.first && !closed && item.insert ? bare(item.insert) : item.insert && at.kind === "filters" ? item.insert : item.name;
+    if (!closed) text += " }}";
+    type(box, text, end - at.word.length, end);
+    if (at.kind === "filters" && /'[^']*'/.test(text)) { // the argument is what is typed next
+      const from = box.selectionStart - text.length + text.indexOf("'") + 1;
+      box.setSelectionRange(from, from + text.slice(text.indexOf("'") + 1).indexOf("'"));
+    } else if (!closed) box.setSelectionRange(box.selectionStart - 3, box.selectionStart - 3);
+    hide();
+  }
+  form.addEventListener("keydown", (event) => {
+    const box = event.target;
+    if (!box.matches(".expr")) return;
+    if (!pending) {
+      if (event.key === "ArrowDown" && event.altKey) { event.preventDefault(); complete(box); }
+      else if (event.key === "Enter" && !event.shiftKey && box.dataset.slot !== undefined) { event.preventDefault(); look(); }
+      return;
+    }
+    const act = { ArrowDown: () => choose(pending.chosen + 1), ArrowUp: () => choose(pending.chosen - 1), Enter: accept, Tab: accept, Escape: hide }[event.key];
+    if (act) { event.preventDefault(); event.stopPropagation(); act(); }
+  }, true);
+  form.addEventListener("focusout", (event) => { if (pending && event.target === pending.box) setTimeout(() => { if (document.activeElement !== pending?.box) hide(); }, 120); });
+  list.addEventListener("mousedown", (event) => {
+    const line = event.target.closest("li");
+    if (!line || !pending) return;
+    event.preventDefault();
+    pending.chosen = Array.from(list.children).indexOf(line);
+    accept();
+  });
+
+  // ---- small things ----
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long" });
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+  function localTimes(root) {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      const form_ = time.closest(".tel-end") ? clock : time.closest(".tel-day") ? date : at.toDateString() === new Date().toDateString() ? clock : day;
+      time.textContent = form_.format(at);
+      time.title = `${exact.format(at)} · ${time.dateTime}`;
+    }
+  }
+  try {
+    const look_ = localStorage.getItem("editor-look");
+    if (look_ && by(look_)) by(look_).checked = true;
+  } catch { /* not kept, then */ }
+  document.addEventListener("change", (event) => {
+    if (event.target.name !== "look") return;
+    try { localStorage.setItem("editor-look", event.target.id); } catch { /* not kept, then */ }
+  });
+  readWords();
+  for (const box of form.querySelectorAll(".expr")) grow(box);
+  addEventListener("load", () => localTimes(form));
+  search();
+  mark();
+})();
