@@ -311,7 +311,7 @@ def _leaves_of(form: Form, raw: Mapping[str, Any]) -> dict[Path, Any]:
         **{("timing", name): getattr(timing, name) for name in ("delay", "at", "before", "expires")},
         ("timing", "cancel_when"): list(timing.cancel_when),
         ("timing", "restart"): timing.restart or "",
-        ("timing", "cap"): timing.cap[0] if len(timing.cap) == 1 else list(timing.cap),
+        ("timing", "cap"): timing.cap[0] if len(timing.cap) == 1 and timing.cap[0] else list(timing.cap),
         ("timing", "in_doubt"): timing.in_doubt,
         ("after",): [_rule(rule) for rule in form.after],
     }  # fmt: skip
