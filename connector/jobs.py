@@ -13,7 +13,9 @@ from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
+from connector.flow import backtest as backtest  # known by being imported, as are the other kinds of work
 from connector.flow import catchup, redact, tasks, templates, tending
+from connector.flow import replay as replay
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
 from connector.flow.erasure import digester

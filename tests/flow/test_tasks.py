@@ -12,10 +12,11 @@ from sqlalchemy import update
 
 from connector.errors import ConfigurationError
 from connector.flow import tasks
-from connector.flow.tasks import KINDS, Progress, Task, Tools
+from connector.flow.tasks import KINDS, Progress, Tools
 from connector.model import now
 from connector.store import Store, schema
 from connector.store import tasks as rows
+from connector.store.tasks import Task
 
 DEAD = "elsewhere:1:abcdefgh"
 
