@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from connector.flow import audit, team
 from connector.model import now
 from connector.security import passwords
-from connector.store import Store, Transaction, sessions, tries, users
+from connector.store import Store, sessions, tries, users
 from connector.store.sessions import SessionRow
 from connector.store.users import UserRow
 
@@ -45,13 +45,13 @@ class Guest:
 def check_password(store: Store, email: str, password: str, guest: Guest) -> UserRow | None:
     """Return who signs in with these, or None: wrong, unknown, disabled, or tried too often; all of it alike."""
     text = email[: team.LONGEST_EMAIL].strip().lower()
-    keys = (_key("account", text), _key("address", guest.address))
-    shut = _charge(store, keys)
+    account = _key("account", text)
+    shut = _charge(store, (_key("address", guest.address), account))
     with store.read() as tx:
         row = users.by_email(tx, text)
     right = passwords.verify(password, row.password if row else None)
     if row is not None and row.active and right and not shut:
-        forgive(store, keys[0])
+        passed(store, guest, account)
         if passwords.is_old(row.password):
             with store.write() as tx:
                 users.change(tx, row.id, {"password": passwords.hash_(password)}, if_={"password": row.password})
@@ -65,10 +65,11 @@ def confirm_password(store: Store, user: UserRow, password: str) -> bool:
     """Tell whether who is signed in still knows their password; tries are counted as at the door."""
     key = _key("account", user.email)
     shut = _charge(store, (key,))
-    if passwords.verify(password, user.password) and not shut:
-        forgive(store, key)
-        return True
-    return False
+    if not passwords.verify(password, user.password) or shut:
+        return False
+    with store.write() as tx:
+        tries.forgive(tx, key)
+    return True
 
 
 def may_try_second(store: Store, user_id: str) -> bool:
@@ -78,7 +79,8 @@ def may_try_second(store: Store, user_id: str) -> bool:
 
 def second_passed(store: Store, user_id: str) -> None:
     """Forget the tries at the second factor."""
-    forgive(store, _key("second", user_id))
+    with store.write() as tx:
+        tries.forgive(tx, _key("second", user_id))
 
 
 def refused(store: Store, user_id: str, guest: Guest, how: str) -> None:
@@ -96,7 +98,6 @@ def begin(store: Store, user: UserRow, way: str, guest: Guest) -> tuple[SessionR
     )  # fmt: skip
     with store.write() as tx:
         sessions.sweep(tx, made_before=at - LASTS, seen_before=at - IDLE)
-        tries.sweep(tx, at)
         sessions.add(tx, row)
         users.change(tx, user.id, {"signed_in_at": at})
     audit.record(store, user.id, user.name, "user.signed_in", user.id, f"by {way}", guest.address)
@@ -130,23 +131,29 @@ def name_browser(agent: str) -> str:
     return " on ".join(filter(None, (browser, place))) or "an unknown browser"
 
 
-def forgive(store: Store, key: str) -> None:
-    """Forget the tries of somebody who has got in."""
+def may_knock(store: Store, guest: Guest) -> bool:
+    """Count a try of an address, and tell whether it may be looked at."""
+    return not _charge(store, (_key("address", guest.address),))
+
+
+def passed(store: Store, guest: Guest, *keys: str) -> None:
+    """Forget the tries of somebody who has got in; of their address only the last one, others try from there too."""
     with store.write() as tx:
-        tries.forgive(tx, key)
+        for key in keys:
+            tries.forgive(tx, key)
+        tries.refund(tx, _key("address", guest.address))
 
 
 def _charge(store: Store, keys: Sequence[str]) -> bool:
-    """Count a try under each key; tell whether one of the doors is shut."""
+    """Count a try under each key, in turn; tell whether one of the doors is shut. Behind a shut one nothing counts."""
     at = now()
     with store.write() as tx:
-        shut = [_charge_one(tx, key, at) for key in sorted(keys)]
-    return any(shut)
-
-
-def _charge_one(tx: Transaction, key: str, at: datetime) -> bool:
-    kind = key.partition(":")[0]
-    return tries.charge(tx, key, at, free=FREE[kind], longest=LONGEST[kind]) is not None
+        tries.sweep(tx, at)
+        for key in keys:
+            kind = key.partition(":")[0]
+            if tries.charge(tx, key, at, free=FREE[kind], longest=LONGEST[kind]) is not None:
+                return True
+    return False
 
 
 def _key(kind: str, text: str) -> str:

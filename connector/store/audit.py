@@ -52,6 +52,7 @@ def listing(
     action: str = "",
     object_: str = "",
     since: datetime | None = None,
+    until: datetime | None = None,
     before: str = "",
     most: int = 100,
 ) -> list[Entry]:
@@ -65,6 +66,8 @@ def listing(
         query = query.where(audit.c.object == object_)
     if since:
         query = query.where(audit.c.id >= first_id(since))
+    if until:
+        query = query.where(audit.c.id < first_id(until))
     if before:
         query = query.where(audit.c.id < before)
     return [Entry(**row) for row in tx.execute(query).mappings()]

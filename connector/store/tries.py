@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from connector.store.dialect import lock_rows, upsert
 from connector.store.engine import Transaction
@@ -31,6 +31,12 @@ def charge(tx: Transaction, key: str, at: datetime, *, free: int, longest: timed
     values = {"key": key, "count": count, "at": at, "until": at + shut if shut else None}
     tx.execute(upsert(tx, sign_in_try, "count", "at", "until"), [values])
     return None
+
+
+def refund(tx: Transaction, key: str) -> None:
+    """Take back a try that was none: somebody got in."""
+    statement = update(sign_in_try).where(sign_in_try.c.key == key, sign_in_try.c.count > 0)
+    tx.execute(statement.values(count=sign_in_try.c.count - 1, until=None))
 
 
 def forgive(tx: Transaction, key: str) -> None:

@@ -16,8 +16,9 @@ from connector.flow.intake import Intake
 from connector.log import get
 from connector.model import now
 from connector.store import counts, inbox, migrate, write_backs
-from connector.web import console
+from connector.web import api, console
 from connector.web.authorize import authorize
+from connector.web.console import door_second as door_second
 from connector.web.console import doorman
 from connector.web.console.door import door
 from connector.web.webhooks import Webhooks, Wsgi
@@ -45,6 +46,7 @@ def create_pages(tools: Wiring) -> Flask:
     doorman.install(app, tools)
     app.register_blueprint(door)
     app.register_blueprint(authorize)
+    api.install(app, tools)
 
     @app.get("/healthz")
     def healthz() -> Response:

@@ -11,10 +11,18 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 
 from connector.flow.keepsake import keepsake
+from connector.web.console import account_changes as account_changes
+from connector.web.console import account_form as account_form
+from connector.web.console import accounts as accounts
+from connector.web.console import audit as audit
+from connector.web.console import doctoring as doctoring
 from connector.web.console import glossary as glossary
+from connector.web.console import me as me
+from connector.web.console import me_second as me_second
 from connector.web.console import pages as pages
 from connector.web.console import sight as sight
 from connector.web.console import tasks as tasks
+from connector.web.console import team as team
 from connector.web.console.frame import SignedIn, console, may, nonce, seal
 from connector.wiring import Wiring
 

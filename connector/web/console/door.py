@@ -15,6 +15,7 @@ from connector.flow.team import TeamError
 from connector.model import Role
 from connector.store import sessions, users
 from connector.store.users import UserRow
+from connector.web.console import passkeys
 from connector.web.console.doorman import guest, has_second, let_in, let_out, signed_in, this_user
 from connector.web.console.frame import refuse, say, store
 
@@ -38,7 +39,7 @@ def sign_in() -> str | AnyResponse:
     if _is_new():
         return redirect(url_for("door.setup"), 303)
     if g.actor is not None:
-        return redirect(_next(), 303)
+        return redirect(then_of(), 303)
     return _ask()
 
 
@@ -54,7 +55,7 @@ def check() -> str | AnyResponse | tuple[str, int]:
 
 def go_on(row: UserRow, way: str) -> AnyResponse:
     """Let in who has shown who they are, where nothing more is asked of them; else ask for the second factor."""
-    then = _next()
+    then = then_of()
     with store().read() as tx:
         asked = has_second(row, tx)
     if asked:
@@ -162,8 +163,15 @@ def use_link(word: str) -> AnyResponse:
     return _spent() if row is None else go_on(row, "link")
 
 
+def ask_again(words: str) -> str:
+    """Draw the page again, with what is wrong."""
+    return _ask(words=words)
+
+
 def _ask(email: str = "", words: str = "") -> str:
-    return render_template("console/door_sign_in.html", email=email, words=words, next=_next())
+    return render_template(
+        "console/door_sign_in.html", email=email, words=words, next=then_of(), passkeys=passkeys.are_possible()
+    )
 
 
 def _refound(given: dict[str, str], error: TeamError) -> tuple[str, int]:
@@ -183,7 +191,7 @@ def _spent() -> AnyResponse:
     )
 
 
-def _next() -> str:
+def then_of() -> str:
     """Return where to go after signing in: a page of ours, whatever the address says."""
     then = request.values.get("next", "")[:2000]
     is_ours = then.startswith("/") and then.isprintable() and validate_redirect_url(then)
