@@ -100,6 +100,11 @@ class Catalogue:
             if recipe.mapping.wants(adapter=account.adapter, event=event_type, account=account.name)
         ]
 
+    def named(self, name: str) -> Recipe | None:
+        """Return the notification mapping of this name that is in force, or None."""
+        found = (each for each in self._compiled.values() if isinstance(each, Recipe) and each.mapping.name == name)
+        return next(found, None)
+
     def contacts(self, account: Account) -> Sequence[ContactMapping]:
         """Return the contact mappings in force that are about this account's records, by name."""
         return [each for each in self._contacts if each.wants(adapter=account.adapter, account=account.name)]

@@ -95,6 +95,14 @@ def load(tx: Transaction, ids: Collection[ContactId], *, locked: bool = False) -
     return {ContactId(row.id): Contact(**row._mapping) for row in rows}
 
 
+def newest(tx: Transaction, before: str, most: int) -> list[Contact]:
+    """Return contacts, the newest first, without those who were merged; ``before`` is the last id of the page above."""
+    query = select(*_COLUMNS).where(contact.c.merged_into.is_(None)).order_by(contact.c.id.desc()).limit(most)
+    if before:
+        query = query.where(contact.c.id < before)
+    return [Contact(**row._mapping) for row in tx.execute(query)]
+
+
 def persons(tx: Transaction, ids: Collection[ContactId]) -> dict[ContactId, Person]:
     """Return what the gates need to know of these contacts; of whoever was merged, what is known of the other."""
     contacts = load(tx, ids)
@@ -252,15 +260,35 @@ def merged_into(tx: Transaction, id_: ContactId) -> list[Contact]:
 
 
 def listing(
-    tx: Transaction, *, label_name: str = "", blocked: bool = False, before: str = "", most: int = 20
+    tx: Transaction,
+    *,
+    label_name: str = "",
+    blocked: bool = False,
+    marketing: str = "",
+    ids: Collection[ContactId] | None = None,
+    before: str = "",
+    most: int = 20,
 ) -> list[Contact]:
-    """Return contacts, the newest first; only those with a label, only those to whom nothing is sent."""
+    """Return contacts, the newest first; only those with a label, only those to whom nothing is sent.
+
+    ``marketing``: only those who stand so (``granted``; ``unknown``: nothing is recorded). ``ids``: only these.
+    """
     query = select(*_COLUMNS).where(contact.c.merged_into.is_(None)).order_by(contact.c.id.desc()).limit(most)
     if label_name:
         wearing = select(label.c.contact_id).where(func.lower(label.c.name) == label_name.strip().lower())
         query = query.where(contact.c.id.in_(wearing))
     if blocked:
         query = query.where(or_(contact.c.blocked_at.is_not(None), contact.c.unreachable_at.is_not(None)))
+    if marketing:
+        told = select(standing.c.contact_id).where(
+            standing.c.purpose == Purpose.MARKETING.value, standing.c.state != ConsentState.UNKNOWN.value
+        )
+        if marketing == ConsentState.UNKNOWN.value:
+            query = query.where(contact.c.id.not_in(told))
+        else:
+            query = query.where(contact.c.id.in_(told.where(standing.c.state == marketing)))
+    if ids is not None:
+        query = query.where(contact.c.id.in_(list(ids)))
     if before:
         query = query.where(contact.c.id < before)
     return [Contact(**row._mapping) for row in tx.execute(query)]
