@@ -15,11 +15,15 @@ from connector.web.console import account_changes as account_changes
 from connector.web.console import account_form as account_form
 from connector.web.console import accounts as accounts
 from connector.web.console import audit as audit
+from connector.web.console import contact_editor as contact_editor
 from connector.web.console import doctoring as doctoring
+from connector.web.console import editor as editor
 from connector.web.console import glossary as glossary
 from connector.web.console import me as me
 from connector.web.console import me_second as me_second
+from connector.web.console import new_mapping as new_mapping
 from connector.web.console import pages as pages
+from connector.web.console import phone as phone
 from connector.web.console import sight as sight
 from connector.web.console import tasks as tasks
 from connector.web.console import team as team

@@ -60,6 +60,8 @@ class Draft:
 Special = Callable[[str, MappingRow], AnyResponse | str]
 SPECIAL: dict[str, Special] = {}
 """Editors of other kinds of mappings; they take over the same address."""
+PREVIEWS: dict[str, Callable[[str, MappingRow, Posted], Mapping[str, Any]]] = {}
+"""Their live previews."""
 
 
 def find_row(name: str) -> MappingRow | None:
@@ -111,6 +113,9 @@ def preview_mapping(name: str) -> AnyResponse:
     row = find_row(name)
     if row is None:
         return _refuse_preview("There is no such mapping.", 404)
+    special = PREVIEWS.get(kinds.kind_of(row.draft))
+    if special is not None:
+        return jsonify(special(name, row, post))
     draft = read_draft(name, row, post)
     view = gather(name, draft.source, event=post.get("event", ""), language=post.get("language", "")[:20], lean=True)
     return jsonify(live(view))
@@ -176,7 +181,8 @@ def read_draft(name: str, row: MappingRow, post: Posted) -> Draft:
 
 def with_sheet(draft: Draft, form: Form | None = None) -> Draft:
     """Write a draft's sheet into its text."""
-    assert draft.sheet is not None
+    if draft.sheet is None:
+        return draft
     types = editor_page.types_of(draft.sheet["when"]["adapter"], draft.sheet["when"]["event"])
     wanted = editor_form.to_form(draft.sheet, types, draft.unknown)
     if form is not None and wanted == form:
@@ -192,9 +198,7 @@ def open_text(name: str, row: MappingRow, source: str, revision: int) -> Draft:
         faults = error.faults
         return Draft(name=name, row=row, revision=revision, base=source, source=source, sheet=None, faults=faults)
     sheet = editor_form.sheet_of(form)
-    return Draft(
-        name=name, row=row, revision=revision, base=source, source=source, sheet=sheet, unknown=form.unknown
-    )
+    return Draft(name=name, row=row, revision=revision, base=source, source=source, sheet=sheet, unknown=form.unknown)
 
 
 def turn(draft: Draft, deed: str) -> Draft:

@@ -7,7 +7,7 @@ paths of the file (``to.phone.0``, ``slots.body.1``), so that a fault finds its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -71,42 +71,45 @@ def _sheet_of_rule(rule: RulePart) -> Sheet:
 def read_posted(post: Posted, base: Form) -> Sheet:
     """Read what was posted. What the page did not hold stays as it is in ``base``; the order of slots too."""
     keys = [name.removeprefix("slots.") for name in post if name.startswith("slots.")]
-    slots = {key: _text(post, f"slots.{key}") for key in (*(key for key in base.slots if key in keys), *keys)}
+    slots = {key: text_of(post, f"slots.{key}") for key in (*(key for key in base.slots if key in keys), *keys)}
     return {
-        "title": _text(post, "title"),
-        "description": _text(post, "description"),
+        "title": text_of(post, "title"),
+        "description": text_of(post, "description"),
         "when": {
-            "event": _text(post, "when.event"),
-            "adapter": _text(post, "when.adapter") or base.when.adapter,
-            "accounts": _in_order(post.getlist("when.accounts"), base.when.accounts),
-            "once_per": _text(post, "when.once_per"),
+            "event": text_of(post, "when.event"),
+            "adapter": text_of(post, "when.adapter") or base.when.adapter,
+            "accounts": in_order(post.getlist("when.accounts"), base.when.accounts),
+            "once_per": text_of(post, "when.once_per"),
             "conditions": post_node(post, "c"),
         },
-        "to": {name.partition(".")[2]: _texts(post, name) for name in LISTS} | {"ground": _text(post, "to.ground")},
+        "to": {name.partition(".")[2]: _texts(post, name) for name in LISTS} | {"ground": text_of(post, "to.ground")},
         "template": _posted_template(post),
         "slots": {key: text for key, text in slots.items() if key in base.slots or text},
         "timing": {
-            **{name: _text(post, f"timing.{name}") for name in ("delay", "at", "before", "expires", "cap", "in_doubt")},
-            "cancel_when": _in_order(post.getlist("timing.cancel_when"), base.timing.cancel_when),
+            **{
+                name: text_of(post, f"timing.{name}")
+                for name in ("delay", "at", "before", "expires", "cap", "in_doubt")
+            },
+            "cancel_when": in_order(post.getlist("timing.cancel_when"), base.timing.cancel_when),
             "restart": "timing.restart" in post,
-            "quiet": _text(post, "timing.quiet") if post.get("quiet-is") == "hours" else post.get("quiet-is", ""),
+            "quiet": text_of(post, "timing.quiet") if post.get("quiet-is") == "hours" else post.get("quiet-is", ""),
         },
-        "after": [_posted_rule(post, f"after.{place}") for place in _places(post, "after", ".on")],
+        "after": [_posted_rule(post, f"after.{place}") for place in places(post, "after", ".on")],
     }
 
 
 def _posted_template(post: Posted) -> Sheet:
     path = "template.language"
-    pairs = _places(post, f"{path}.map", ".from")
+    pairs = places(post, f"{path}.map", ".from")
     return {
-        "account": _text(post, "template.account"),
-        "name": _text(post, "template.name"),
+        "account": text_of(post, "template.account"),
+        "name": text_of(post, "template.name"),
         "language": {
-            "default": _text(post, f"{path}.default"),
-            "chosen": _text(post, f"{path}.chosen") == "yes",
-            "choose": _text(post, f"{path}.choose"),
+            "default": text_of(post, f"{path}.default"),
+            "chosen": text_of(post, f"{path}.chosen") == "yes",
+            "choose": text_of(post, f"{path}.choose"),
             "map": [
-                [_text(post, f"{path}.map.{place}.from"), _text(post, f"{path}.map.{place}.to")] for place in pairs
+                [text_of(post, f"{path}.map.{place}.from"), text_of(post, f"{path}.map.{place}.to")] for place in pairs
             ],
         },
     }
@@ -114,14 +117,15 @@ def _posted_template(post: Posted) -> Sheet:
 
 def _posted_rule(post: Posted, path: str) -> Sheet:
     consent = {purpose: post.get(f"{path}.consent.{purpose}", "") for purpose in PURPOSES}
-    fields = _places(post, f"{path}.set_fields", ".name")
+    fields = places(post, f"{path}.set_fields", ".name")
     texts = ("on", "payload", "wording", "record", "answer", *LABELS)
     return {
-        **{name: _text(post, f"{path}.{name}") for name in texts},
+        **{name: text_of(post, f"{path}.{name}") for name in texts},
         "consent": {purpose: state for purpose, state in consent.items() if state},
         "cancel_others": f"{path}.cancel_others" in post,
         "set_fields": [
-            [_text(post, f"{path}.set_fields.{place}.{name}") for name in ("name", "value", "was")] for place in fields
+            [text_of(post, f"{path}.set_fields.{place}.{name}") for name in ("name", "value", "was")]
+            for place in fields
         ],
     }
 
@@ -149,7 +153,7 @@ def to_form(sheet: Sheet, types: Mapping[str, str], unknown: Iterable[str] = ())
             ),
         ),
         slots=dict(sheet["slots"]),
-        timing=TimingPart(**timing | {"cap": _listed(timing["cap"]), "cancel_when": tuple(timing["cancel_when"])}),
+        timing=TimingPart(**timing | {"cap": listed(timing["cap"]), "cancel_when": tuple(timing["cancel_when"])}),
         after=tuple(map(_rule, sheet["after"])),
         unknown=tuple(unknown),
     )  # fmt: skip
@@ -160,7 +164,7 @@ def _rule(rule: Sheet) -> RulePart:
         on=rule["on"], payload=rule["payload"], consent=rule["consent"], wording=rule["wording"],
         record=rule["record"], cancel_others=rule["cancel_others"], answer=rule["answer"],
         set_fields={name: _value(text, before) for name, text, before in rule["set_fields"] if name or text},
-        **{name: _listed(rule[name]) for name in LABELS},
+        **{name: listed(rule[name]) for name in LABELS},
     )  # fmt: skip
 
 
@@ -168,7 +172,7 @@ def _value(text: str, before: str) -> Value:
     return value_of(text, before, "")[0]
 
 
-def change(sheet: Sheet, deed: str) -> str:
+def change(sheet: Sheet, deed: str, blank: Callable[[str], Any] | None = None) -> str:
     """Do what a button says: ``add:to.phone``, ``up:to.phone.1``, ``remove:after.0``; returns where to go on.
 
     An unknown deed, or one about a row that is gone, changes nothing.
@@ -177,7 +181,7 @@ def change(sheet: Sheet, deed: str) -> str:
     if verb == "add":
         found = _find(sheet, path)
         if isinstance(found, list) and len(found) < MOST_ROWS:
-            found.append(_blank(path))
+            found.append((blank or _blank)(path))
             return _first_box(path, len(found) - 1)
         return path
     parent, _, last = path.rpartition(".")
@@ -214,11 +218,20 @@ def _blank(path: str) -> Any:
 
 
 def _first_box(path: str, place: int) -> str:
-    tail = {"after": ".on", "map": ".from", "set_fields": ".name"}.get(path.rpartition(".")[2], "")
+    tails = {
+        "after": ".on",
+        "map": ".from",
+        "set_fields": ".name",
+        "fields": ".vendor",
+        "records": ".events",
+        "values": ".theirs",
+    }
+    tail = tails.get(path.rpartition(".")[2], "")
     return f"{path}.{place}{tail}"
 
 
-def _text(post: Posted, name: str) -> str:
+def text_of(post: Posted, name: str) -> str:
+    """Return what was typed into a box."""
     return clean(post.get(name, ""))
 
 
@@ -228,10 +241,10 @@ def clean(text: str) -> str:
 
 
 def _texts(post: Posted, name: str) -> list[str]:
-    return [_text(post, f"{name}.{place}") for place in _places(post, name)]
+    return [text_of(post, f"{name}.{place}") for place in places(post, name)]
 
 
-def _places(post: Posted, name: str, tail: str = "") -> list[int]:
+def places(post: Posted, name: str, tail: str = "") -> list[int]:
     """Return the numbers of the rows that were posted, which may have gaps."""
     found = []
     for key in post:
@@ -242,7 +255,7 @@ def _places(post: Posted, name: str, tail: str = "") -> list[int]:
     return sorted(set(found))[:MOST_ROWS]
 
 
-def _in_order(ticked: Iterable[str], before: Iterable[str]) -> list[str]:
+def in_order(ticked: Iterable[str], before: Iterable[str]) -> list[str]:
     """Return what is ticked, in the order in which the file has it."""
     wanted = list(dict.fromkeys(ticked))
     known = [each for each in before if each in wanted]
@@ -253,5 +266,6 @@ def _filled(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(text for text in texts if text.strip())
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
+    """Return what stands in one box with commas between."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

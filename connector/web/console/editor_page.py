@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from connector.errors import ConfigurationError, Fault
 from connector.flow import picker
 from connector.mapping.rules import OUTCOMES
+from connector.store import mappings
+from connector.store.mappings import Conflict, MappingRow
 from connector.web.console import editor_words
 from connector.web.console.editor_form import PURPOSES, Sheet
 from connector.web.console.editor_rows import KINDS, locate, takes_of
-from connector.web.console.editor_view import View, state_of, todo, words_of
+from connector.web.console.editor_view import TemplateChoice, View, state_of, todo, words_of
 from connector.web.console.frame import console, store, tools
 
 if TYPE_CHECKING:
@@ -64,12 +66,13 @@ def context(draft: Draft, view: View, given: Mapping[str, str], *, find: str, lo
     """Return the variables of ``editor.html``."""
     sheet = draft.sheet
     common = {
-        "name": draft.name, "row": draft.row, "row_changed": _differs(draft), "revision": draft.revision,
+        "name": draft.name, "row": draft.row, "row_changed": differs(draft.name, draft.row), "revision": draft.revision,
         "base": draft.base, "source": draft.source, "sheet": sheet, "as_text": sheet is None, "view": view,
         "unknown": draft.unknown, "locked": locked, "dirty": draft.is_changed, "focus": draft.focus, "find": find,
         "into": given.get("into", ""), "language": given.get("language", ""), "told": told(view), "todo": todo(view),
         "words": words_of(view) if not locked else {}, "title": _title(draft), "opened": _section(given.get("do", "")),
-        "text_faults": text_faults(draft, view), **_conflict(draft),
+        "text_faults": place_faults(draft.faults or (view.faults if sheet is None else ()), draft.source),
+        **conflict_of(draft.conflict, draft.source),
     }  # fmt: skip
     return common | (_choices(sheet, view) if sheet is not None else {})
 
@@ -80,7 +83,7 @@ def _choices(sheet: Sheet, view: View) -> dict[str, Any]:
     return {
         "topics": [(topic.event, topic.title) for topic in view.topics],
         "senders": [(name, name) for name in view.senders],
-        "template_names": [(each.name, _template_words(each.name, each.status, each.category)) for each in view.templates],
+        "template_names": [(each.name, _template_words(each)) for each in view.templates],
         "languages": [(each, each) for each in current.languages] if current else [],
         "current": current,
         "kinds": KINDS,
@@ -93,12 +96,15 @@ def _choices(sheet: Sheet, view: View) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _template_words(name: str, status: str, category: str) -> str:
-    return f"{name} — {category}" if status == "approved" else f"{name} — {category}, {status}"
+def _template_words(each: TemplateChoice) -> str:
+    words = f"{each.name} — {each.category}"
+    return words if each.status == "approved" else f"{words}, {each.status}"
 
 
 def _payloads(sheet: Sheet) -> list[tuple[str, str]]:
-    return [(text, text) for key, text in sheet["slots"].items() if key.endswith(".payload") and text and "{" not in text]
+    return [
+        (text, text) for key, text in sheet["slots"].items() if key.endswith(".payload") and text and "{" not in text
+    ]
 
 
 def _deeds(sheet: Sheet) -> Iterator[dict[str, str]]:
@@ -135,21 +141,9 @@ def _section(deed: str) -> str:
     return "when" if verb in ("row", "group", "drop") else path.partition(".")[0]
 
 
-def _differs(draft: Draft) -> bool:
-    """Tell whether the saved draft says something else than what is in force."""
-    if not draft.row.published:
-        return False
-    with store().read() as tx:
-        from connector.store import mappings
-
-        version = mappings.version(tx, draft.name, draft.row.published)
-    return version is None or version.source != draft.row.draft
-
-
-def text_faults(draft: Draft, view: View) -> list[str]:
-    """Return what is wrong with a text, each with the line where it stands, where that can be told."""
-    faults = draft.faults or tuple(fault for fault in view.faults if draft.sheet is None)
-    lines = draft.source.splitlines()
+def place_faults(faults: Iterable[Fault], source: str) -> list[str]:
+    """Write down what is wrong with a text, each with the line where it stands, where that can be told."""
+    lines = source.splitlines()
     return [f"{_place(fault, lines)}{fault}" for fault in faults]
 
 
@@ -161,9 +155,9 @@ def _place(fault: Fault, lines: Sequence[str]) -> str:
         text = line.strip()
         inside = text.startswith((f"[{head}", f"[[{head}")) if text.startswith("[") else inside
         name = text.partition("=")[0].strip()
-        if "=" in text and last and (name == last or (inside and name == fault.path.removeprefix(f"{head}."))):
-            if inside or head == last:
-                return f"Line {number}: "
+        named = bool(last) and "=" in text and name in (last, fault.path.removeprefix(f"{head}."))
+        if named and (inside or head == last):
+            return f"Line {number}: "
     return ""
 
 
@@ -193,7 +187,10 @@ def types_of(adapter: str, event: str) -> dict[str, str]:
         if topic.event == event:
             for root, other in topic.remembers.items():
                 own |= {
-                    f"{root}.{field.path}": field.type for each in topics if each.event == other for field in each.fields
+                    f"{root}.{field.path}": field.type
+                    for each in topics
+                    if each.event == other
+                    for field in each.fields
                 }
     return own
 
@@ -206,15 +203,22 @@ def back_to(name: str, given: Mapping[str, str]) -> str:
     return f"/mappings/{name}/edit" + (f"?{urlencode(kept)}" if kept else "")
 
 
-def _conflict(draft: Draft) -> dict[str, Any]:
-    if draft.conflict is None:
+def conflict_of(conflict: Conflict | None, source: str) -> dict[str, Any]:
+    """Return both texts, line by line with the sign of a difference, where somebody else has saved in between."""
+    if conflict is None:
         return {"conflict": None}
-    theirs = draft.conflict.theirs.draft.splitlines()
-    both = list(difflib.ndiff(theirs, draft.source.splitlines()))
+    both = list(difflib.ndiff(conflict.theirs.draft.splitlines(), source.splitlines()))
     return {
-        "conflict": draft.conflict,
+        "conflict": conflict,
         "yours": [(line[0], line[2:]) for line in both if line[0] in " +"],
         "theirs": [(line[0], line[2:]) for line in both if line[0] in " -"],
     }
 
 
+def differs(name: str, row: MappingRow) -> bool:
+    """Tell whether the saved draft says something else than what is in force."""
+    if not row.published:
+        return False
+    with store().read() as tx:
+        version = mappings.version(tx, name, row.published)
+    return version is None or version.source != row.draft

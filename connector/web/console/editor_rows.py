@@ -16,7 +16,12 @@ from connector.errors import MappingError
 from connector.mapping.document_rows import Group, Row, Value, guess_value, guess_values, takes
 
 Node = dict[str, Any]
-KINDS = {"all": "All of these hold", "any": "Any of these holds", "none": "None of these holds", "some": "Not all of these hold"}  # fmt: skip
+KINDS = {
+    "all": "All of these hold",
+    "any": "Any of these holds",
+    "none": "None of these holds",
+    "some": "Not all of these hold",
+}
 """A group's kind -> its words. ``none`` is ``not any`` of the file, ``some`` is ``not all``."""
 MOST_DEEP = 8
 MOST_PARTS = 100

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector.contract import Adapter, Topic
-from connector.errors import ConfigurationError, Fault
+from connector.errors import ConfigurationError, Fault, MappingError
 from connector.flow import picker, workbench
 from connector.flow.picker import Completion, Offer
 from connector.flow.workbench import Bench, Chosen, Preview, SlotView
-from connector.mapping.nearest import nearest
-from connector.model import EventId, Template
+from connector.mapping.document import read_form
+from connector.model import EventId, Payload, Template
 from connector.store import templates as stored_templates
 from connector.web.console.editor_words import ago, show_json, slot_words
 from connector.web.console.frame import store, tools
@@ -36,48 +36,22 @@ class TemplateChoice:
     quality: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """All that the page draws beside the form itself."""
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What every editor shows beside its form: events to choose from, their fields, and faults."""
 
-    seen: Preview
+    faults: Sequence[Fault] = ()
+    """Everything that is wrong, as publishing would say it."""
     options: Sequence[tuple[str, str, bool]] = ()
     """Events to choose from: value, words, whether it is the one."""
     offers: Sequence[Offer] = ()
     fields: Sequence[Offer] = ()
     """Those of the offers that the search leaves."""
     raw: str = field(default="", repr=False)
-    sender: str = ""
     adapter: Adapter | None = None
     topics: Sequence[Topic] = ()
     accounts: Sequence[str] = ()
     """Names of the accounts whose events the mapping may be about."""
-    senders: Sequence[str] = ()
-    templates: Sequence[TemplateChoice] = ()
-
-    @property
-    def faults(self) -> Sequence[Fault]:
-        """Everything that is wrong, as publishing would say it."""
-        return self.seen.faults
-
-    @property
-    def by_place(self) -> dict[str, list[str]]:
-        """Faults by their paths."""
-        found: dict[str, list[str]] = {}
-        for fault in self.faults:
-            found.setdefault(fault.path, []).append(fault.words)
-        return found
-
-    @property
-    def slots(self) -> list[SlotView]:
-        """The template's slots: those first that must be filled and are not; strays are left out."""
-        mine = [slot for slot in self.seen.slots if slot.kind]
-        return sorted(mine, key=lambda slot: not is_missing(slot))
-
-    @property
-    def strays(self) -> list[SlotView]:
-        """What the mapping fills and the template has not."""
-        return [slot for slot in self.seen.slots if not slot.kind]
 
     @property
     def groups(self) -> list[tuple[str, list[Offer]]]:
@@ -92,6 +66,36 @@ class View:
         """Types of the fields by path."""
         return {each.path: each.type for each in self.offers}
 
+    def faults_at(self, path: str, *, whole: bool = True) -> list[str]:
+        """Return the faults of a control, and of what is inside of it unless it is only a heading (``whole``)."""
+        inside = f"{path}."
+        return [fault.words for fault in self.faults if fault.path == path or (whole and fault.path.startswith(inside))]
+
+    def faults_in(self, path: str) -> int:
+        """Count the faults of a section."""
+        return len(self.faults_at(path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Beside):
+    """All that the page of a notification draws beside its form."""
+
+    seen: Preview
+    sender: str = ""
+    senders: Sequence[str] = ()
+    templates: Sequence[TemplateChoice] = ()
+
+    @property
+    def slots(self) -> list[SlotView]:
+        """The template's slots: those first that must be filled and are not; strays are left out."""
+        mine = [slot for slot in self.seen.slots if slot.kind]
+        return sorted(mine, key=lambda slot: not is_missing(slot))
+
+    @property
+    def strays(self) -> list[SlotView]:
+        """What the mapping fills and the template has not."""
+        return [slot for slot in self.seen.slots if not slot.kind]
+
     @property
     def conditions(self) -> dict[str, workbench.ConditionView]:
         """What the rows of conditions find, by their paths."""
@@ -101,15 +105,6 @@ class View:
     def recipients(self) -> dict[str, workbench.RecipientView]:
         """What the recipient expressions find, by their paths."""
         return {each.path: each for each in self.seen.recipients}
-
-    def faults_at(self, path: str, *, whole: bool = True) -> list[str]:
-        """Return the faults of a control, and of what is inside of it unless it is only a heading (``whole``)."""
-        inside = f"{path}."
-        return [fault.words for fault in self.faults if fault.path == path or (whole and fault.path.startswith(inside))]
-
-    def faults_in(self, path: str) -> int:
-        """Count the faults of a section."""
-        return len(self.faults_at(path))
 
 
 def is_missing(slot: SlotView) -> bool:
@@ -147,9 +142,9 @@ def gather(name: str, source: str, *, event: str, language: str = "", find: str 
     """
     bench = Bench.of(tools())
     adapter_name, event_type, account, sender = _of(source)
-    adapter = _adapter(adapter_name)
+    adapter = adapter_of(adapter_name)
     listed = workbench.choices(bench, adapter_name, event_type, account) if adapter else []
-    chosen = _choose(listed, event)
+    chosen = choose(listed, event)
     seen = workbench.preview(bench, name, source, chosen, language=language)
     visible = sees_people()
     if not visible:
@@ -157,16 +152,17 @@ def gather(name: str, source: str, *, event: str, language: str = "", find: str 
     sending = [account.name for account in tools().directory.senders()]
     sender = sender or (sending[0] if len(sending) == 1 else "")
     if lean:
-        return View(seen=seen, sender=sender, adapter=adapter)
-    offers = _offers(bench, adapter, seen.event)
+        return View(seen=seen, faults=seen.faults, sender=sender, adapter=adapter)
+    offers = offers_of(bench, adapter, seen.event)
     if not visible:
         offers = picker.masked(offers)
     return View(
         seen=seen,
-        options=_options(listed, seen.event),
+        faults=seen.faults,
+        options=options_of(listed, seen.event),
         offers=offers,
         fields=picker.find(offers, find) if find else offers,
-        raw=show_json(seen.payload)[:MOST_RAW] if seen.payload else "",
+        raw=show_raw(seen.payload),
         sender=sender,
         adapter=adapter,
         topics=_topics(adapter),
@@ -178,9 +174,6 @@ def gather(name: str, source: str, *, event: str, language: str = "", find: str 
 
 def _of(source: str) -> tuple[str, str, str, str]:
     """Return a text's adapter, event, account and sender, where it can be read that far."""
-    from connector.errors import MappingError
-    from connector.mapping.document import read_form
-
     try:
         form = read_form(source)
     except MappingError:
@@ -189,14 +182,21 @@ def _of(source: str) -> tuple[str, str, str, str]:
     return form.when.adapter, form.when.event, account, form.template.account
 
 
-def _adapter(name: str) -> Adapter | None:
+def adapter_of(name: str) -> Adapter | None:
+    """Return the adapter of this name; None where it is not installed."""
     try:
         return tools().registry.get(name) if name else None
     except ConfigurationError:
         return None
 
 
-def _choose(listed: Sequence[Chosen], value: str) -> Chosen | EventId | None:
+def show_raw(payload: Payload) -> str:
+    """Return a payload as text, as far as the page shows it."""
+    return show_json(dict(payload))[:MOST_RAW] if payload else ""
+
+
+def choose(listed: Sequence[Chosen], value: str) -> Chosen | EventId | None:
+    """Return the event that a value of the page means; the newest one where it means none."""
     for place, each in enumerate(listed):
         if value == value_of(each, place):
             return each
@@ -210,7 +210,8 @@ def value_of(chosen: Chosen, place: int = 0) -> str:
     return str(chosen.id) if chosen.id is not None else f"{SAMPLE}-{chosen.label}"
 
 
-def _options(listed: Sequence[Chosen], current: Chosen | None) -> list[tuple[str, str, bool]]:
+def options_of(listed: Sequence[Chosen], current: Chosen | None) -> list[tuple[str, str, bool]]:
+    """Return the events to choose from: value, words, whether it is the one that is shown."""
     every = list(listed)
     if current is not None and all(value_of(each) != value_of(current) for each in every):
         every.insert(0, current)
@@ -225,7 +226,8 @@ def _words(chosen: Chosen) -> str:
     return f"{chosen.label} · {ago(chosen.at)} · {chosen.account}"
 
 
-def _offers(bench: Bench, adapter: Adapter | None, chosen: Chosen | None) -> list[Offer]:
+def offers_of(bench: Bench, adapter: Adapter | None, chosen: Chosen | None) -> list[Offer]:
+    """Return what an event offers to insert; nothing where it can no longer be read."""
     loaded = workbench.load(bench, chosen) if chosen is not None else None
     if adapter is None or loaded is None:
         return []
@@ -278,14 +280,7 @@ def worst(statuses: Iterable[str]) -> str:
     return next((status for status in found if status != "approved"), "approved")
 
 
-def suggest(words: str, offers: Sequence[Offer]) -> str:
-    """Return the path of the offer that a slot most likely wants, by its name; ``""``: none comes near."""
-    names = {each.path.rpartition(".")[2]: each.liquid for each in reversed(offers) if each.usable and each.present}
-    hint = nearest(words, names)
-    return next((liquid for last, liquid in names.items() if hint and f"{last!r}" in hint), "")
-
-
-def words_of(view: View) -> dict[str, list[dict[str, str]]]:
+def words_of(view: Beside) -> dict[str, list[dict[str, str]]]:
     """Return what the completion of the page offers."""
     fields = [
         {"name": each.path, "value": each.value[:60], "words": each.label, "insert": each.liquid}

@@ -9,7 +9,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-
 from connector.model import Json, Template, now
 
 KINDS: Mapping[str, str] = {
