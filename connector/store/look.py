@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, exists, func, or_, select
 
 from connector.model import AccountId, ContactId, MessageId, State, Status, Step, first_id
-from connector.store import about, reactions, schema, templates
+from connector.store import about, reactions, schema, stats, templates
 from connector.store.engine import Transaction
 from connector.store.views import (
     BARREN,
@@ -114,6 +114,8 @@ def _narrow_messages(query: Select[Any], wanted: MessageFilter) -> Select[Any]:
         (_MESSAGE.template, wanted.template),
         (_MESSAGE.language, wanted.language),
         (_MESSAGE.reason, wanted.reason),
+        (_MESSAGE.code, wanted.code),
+        (_MESSAGE.country, wanted.country),
         (_MESSAGE.contact_id, wanted.contact_id),
     )
     query = query.where(*(column == value for column, value in alike if value))
@@ -121,6 +123,8 @@ def _narrow_messages(query: Select[Any], wanted: MessageFilter) -> Select[Any]:
         query = query.where(_MESSAGE.id.in_(list(wanted.ids)))
     if wanted.states:
         query = query.where(_MESSAGE.state.in_(wanted.states))
+    if wanted.reached:
+        query = query.where(stats.is_counted(), stats.reached(wanted.reached))
     if wanted.account:
         named = select(_ACCOUNT.id).where(_ACCOUNT.name == wanted.account)
         query = query.where(or_(_MESSAGE.source_id.in_(named), _MESSAGE.channel_id.in_(named)))

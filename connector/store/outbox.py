@@ -120,9 +120,7 @@ _SAVED = [
 
 def row_of(found: Any) -> Row:
     """Read a row of COLUMNS."""
-    values = dict(found._mapping)
-    values["state"] = State(values["state"])
-    return Row(**values)
+    return Row(**dict(found._mapping) | {"state": State(found.state)})
 
 
 def taken(tx: Transaction, dedupe_keys: Collection[str]) -> dict[str, Row]:

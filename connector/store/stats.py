@@ -11,7 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from connector.model import MessageId, State, first_id, moment_of
 from connector.store import schema
@@ -22,7 +36,7 @@ HOUR = timedelta(hours=1)
 SIDES = ("mapping", "template", "channel_id", "source_id", "language", "country")
 """By what is counted."""
 SUMS = ("matched", "sent", "delivered", "read", "replied", "engaged", "ordered", "opted_out", "failed", "stopped")
-"""What is counted of messages."""
+"""What is counted of messages: how far they came, and what followed; ``matched``: they were planned."""
 _STOPPED = (State.SKIPPED, State.EXPIRED, State.CANCELLED)
 _PREFIX, _COARSE = 7, 6
 """Letters of an id that tell when it was made: to 33 seconds, and to 17 minutes."""
@@ -56,17 +70,37 @@ def is_counted() -> ColumnElement[bool]:
 
 
 def reached(step: str) -> ColumnElement[bool]:
-    """Tell of a message whether it came as far as ``sent``, ``delivered``, ``read``, ``failed`` or ``stopped``."""
+    """Tell of a counted message whether it came as far as one of SUMS."""
     later = {
         "sent": (_MESSAGE.accepted_at, _MESSAGE.sent_at, _MESSAGE.delivered_at, _MESSAGE.read_at),
         "delivered": (_MESSAGE.delivered_at, _MESSAGE.read_at),
         "read": (_MESSAGE.read_at,),
     }
-    if step == "failed":
-        return _MESSAGE.state == State.FAILED
-    if step == "stopped":
-        return _MESSAGE.state.in_(_STOPPED)
+    match step:
+        case "matched":
+            return true()
+        case "failed":
+            return _MESSAGE.state == State.FAILED
+        case "stopped":
+            return _MESSAGE.state.in_(_STOPPED)
+        case "engaged":
+            return and_(reached("delivered"), _followed(_TOLD["answered"]), not_(_followed(_TOLD["opted_out"])))
+        case "replied" | "ordered" | "opted_out":
+            return _followed(_TOLD[step])
     return or_(*(moment.is_not(None) for moment in later[step]))
+
+
+def _followed(kinds: Sequence[str]) -> ColumnElement[bool]:
+    return select(_SEQUEL.id).where(_SEQUEL.message_id == _MESSAGE.id, _SEQUEL.kind.in_(kinds)).exists()
+
+
+_TOLD = {
+    "replied": ("reply", "tap"),
+    "answered": ("reply", "tap", "click"),
+    "ordered": ("order",),
+    "opted_out": ("opt_out",),
+}
+"""Which kinds of sequel make a message what."""
 
 
 def count(tx: Transaction, hour: datetime) -> Counted:
@@ -116,14 +150,6 @@ def _messages(since: str, until: str) -> Select[Any]:
         .where(_MESSAGE.id >= since, _MESSAGE.id < until, is_counted())
         .group_by(*_sides())
     )
-
-
-_TOLD = {
-    "replied": ("reply", "tap"),
-    "answered": ("reply", "tap", "click"),
-    "ordered": ("order",),
-    "opted_out": ("opt_out",),
-}
 
 
 def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -230,5 +230,11 @@ class MessageFilter:
     template: str = ""
     language: str = ""
     reason: str = ""
+    code: str = ""
+    """The channel's, of a message that failed."""
+    country: str = ""
+    """Of the number: ``DE``."""
+    reached: str = ""
+    """One of :data:`connector.store.stats.SUMS`: those messages that are counted there. Tests and answers are not."""
     contact_id: str = ""
     ids: Collection[str] | None = None
