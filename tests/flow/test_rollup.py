@@ -113,7 +113,8 @@ class Life:
         self.scene.skip(event, at=self.at, reason=self.dice.choice(("no_agreement", "condition_not_met")))
 
     def _accept(self) -> None:
-        self._set(state=State.ACCEPTED, accepted_at=self.at)
+        if open_ := self._open():
+            self._set(self.dice.choice(open_), state=State.ACCEPTED, accepted_at=self.at)
 
     def _receipt(self) -> None:
         """A receipt comes, in time or late; its transaction may have begun a while ago."""
@@ -129,11 +130,8 @@ class Life:
     def _stop(self) -> None:
         """A gate, an event or time stops a message: nothing but the message tells of it."""
         state = self.dice.choice((State.SKIPPED, State.EXPIRED, State.CANCELLED))
-        with self.store.read() as tx:
-            query = select(schema.message.c.id).where(schema.message.c.state == State.WAITING)
-            open_ = [MessageId(id_) for id_ in tx.execute(query).scalars()]
-        if open_:
-            self._set(self.dice.choice(sorted(open_)), state=state, reason="overtaken", ended_at=self.at)
+        if open_ := self._open():
+            self._set(self.dice.choice(open_), state=state, reason="overtaken", ended_at=self.at)
 
     def _follow(self) -> None:
         if self.messages:
@@ -156,8 +154,12 @@ class Life:
         else:
             rollup.roll_up(self.store, enough=lambda: True)
 
-    def _set(self, id_: MessageId | None = None, **values: Any) -> None:
-        id_ = id_ or (self.dice.choice(self.messages) if self.messages else None)
+    def _open(self) -> list[MessageId]:
+        with self.store.read() as tx:
+            query = select(schema.message.c.id).where(schema.message.c.state == State.WAITING)
+            return sorted(MessageId(id_) for id_ in tx.execute(query).scalars())
+
+    def _set(self, id_: MessageId, **values: Any) -> None:
         with self.store.write() as tx:
             tx.execute(update(schema.message).where(schema.message.c.id == id_).values(**values))
 
