@@ -14,24 +14,21 @@ from connector.errors import PayloadError
 from connector.flow import pushed, retell, write
 from connector.flow.accounts import Accounts
 from connector.flow.catalogue import Catalogue, Recipe
+from connector.flow.consult import consult
 from connector.flow.crowd import Desk
-from connector.flow.people import recipients
-from connector.flow.records import agreement_entry
+from connector.flow.situation import situate
 from connector.log import get
-from connector.mapping import Situation, draft, gate
+from connector.mapping import draft
 from connector.model import (
     Account,
     AccountId,
-    Entry,
     Event,
     EventId,
     Ignored,
     Item,
     Notice,
     Payload,
-    Person,
     Preference,
-    Purpose,
     Receipt,
     Reply,
     RequestId,
@@ -39,8 +36,7 @@ from connector.model import (
     new_id,
     now,
 )
-from connector.policy.consent import stand
-from connector.store import Store, consents, events, inbox, people, receipts
+from connector.store import Store, events, inbox, receipts
 from connector.store.events import NewEvent, Subject
 from connector.store.inbox import Leased, RequestState
 
@@ -196,9 +192,10 @@ def _plan(store: Store, desk: Desk, batch: write.Batch) -> list[write.Planned]:
     remembered = _remember(store, accounts, batch, [new for new, _, _ in pairs])
     planned = []
     for new, account, recipe in pairs:
-        channel = catalogue.channel(recipe.mapping)
-        situation = Situation(
-            event=new.event,
+        situation = situate(
+            catalogue,
+            recipe.mapping,
+            new.event,
             account_name=account.name,
             account=accounts.public(account.id),
             remembered={
@@ -207,11 +204,8 @@ def _plan(store: Store, desk: Desk, batch: write.Batch) -> list[write.Planned]:
                 if (new.account_id, subject) in remembered
             },
             seen=seen.get((new.account_id, new.event.subject), frozenset()),
-            now=at,
-            channel=channel,
-            template=catalogue.finder(channel),
-            fingerprints=recipe.fingerprints(channel),
-            policy=catalogue.policy(),
+            at=at,
+            uses=recipe.uses,
         )
         planned.append(write.Planned(event=new, decision=draft(recipe.mapping, recipe.version, situation)))
     return _ask_the_ledger(store, planned, at)
@@ -228,31 +222,12 @@ def _listening(
 
 
 def _ask_the_ledger(store: Store, drafted: Sequence[write.Planned], at: datetime) -> list[write.Planned]:
-    """Let the drafts pass, or not, by what is known of their recipients: a few statements for all of them."""
-    sends = [(item, item.decision.verdict) for item in drafted if isinstance(item.decision.verdict, Send)]
-    if not sends:
+    """Let the drafts pass, or not, by what is known of their recipients."""
+    if not any(isinstance(item.decision.verdict, Send) for item in drafted):
         return list(drafted)
     with store.read() as tx:
-        whose = recipients(tx, {send.recipient for _, send in sends})
-        persons = people.persons(tx, set(whose.values()))
-        again = {whose[send.recipient] for _, send in sends if send.agreed_by and send.recipient in whose}
-        said = consents.of(tx, again, [Purpose.MARKETING])
-    planned = []
-    for item in drafted:
-        send = item.decision.verdict
-        person = persons.get(whose[send.recipient]) if isinstance(send, Send) and send.recipient in whose else None
-        if person is not None and isinstance(send, Send) and send.agreed_by:
-            person = _as_agreed(person, item.event, send.agreed_by, said, at)
-        planned.append(replace(item, decision=gate(item.decision, person)))
-    return planned
-
-
-def _as_agreed(person: Person, new: NewEvent, field: str, said: Sequence[Entry], at: datetime) -> Person:
-    """Return where a person stands with the agreement that this event tells of, which is entered with it."""
-    id_ = person.contact.id
-    entries = [*(entry for entry in said if entry.contact_id == id_), agreement_entry(new, field, id_, at)]
-    standing = stand(entries, Purpose.MARKETING)
-    return replace(person, standings={**person.standings, Purpose.MARKETING: standing})
+        told = consult(tx, [(item.event, item.decision) for item in drafted], at)
+    return [replace(item, decision=made) for item, (made, _) in zip(drafted, told, strict=True)]
 
 
 def _seen(store: Store, batch: write.Batch, subjects: set[Subject]) -> dict[Subject, frozenset[str]]:
