@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 
-from connector.flow import catchup, due, redact, silence, tasks, tending
+from connector.flow import catchup, due, redact, rollup, silence, tasks, tending
 from connector.log import get
 from connector.model import Account, AccountId, now
 from connector.store import Transaction, inbox, marks, outbox, wanted
@@ -46,6 +46,7 @@ def tick(tools: Wiring) -> None:
         stale = [id_ for id_ in senders if _is_stale(tx, id_)]
         quiet = silence.is_due(tx)
         redacts = redact.is_due(tx)
+        uncounted = rollup.is_due(tx)
         begun = tasks.is_due(tx)
         asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
     if waiting:
@@ -71,6 +72,10 @@ def tick(tools: Wiring) -> None:
         with tools.store.write() as tx:
             redact.put_off(tx)
         tools.queue.ring(redact.CHORE)
+    if uncounted:
+        with tools.store.write() as tx:
+            rollup.put_off(tx)
+        tools.queue.ring(rollup.JOB)
     if quiet:
         silence.observe(tools.store)
         silence.warn(tools.store, tools.directory.listeners())

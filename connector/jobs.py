@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
+from connector.flow import attribution, catchup, redact, rollup, tasks, templates, tending
 from connector.flow import backtest as backtest  # known by being imported, as are the other kinds of work
-from connector.flow import catchup, redact, tasks, templates, tending
 from connector.flow import replay as replay
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
@@ -310,6 +311,28 @@ def privacy() -> None:
     log.info(
         "job.done", job="privacy", done=worked.done, failed=worked.failed, contacts=worked.forgotten.contacts,
         seconds=round(time.monotonic() - started, 3), left=worked.left,
+    )  # fmt: skip
+
+
+def roll_up() -> None:
+    """Count the hours in which something has changed."""
+    tools, started = wiring(), time.monotonic()
+    tools.queue.heard(rollup.JOB)
+    patience = _patience(tools)
+    with _alone(tools, rollup.JOB) as keep:
+        if keep is None:
+            return
+        attributed = attribution.attribute(tools.store, enough=patience)
+        rolled = rollup.roll_up(tools.store, enough=lambda: patience() or not keep())
+        seconds = time.monotonic() - started
+        with tools.store.write() as tx:
+            rollup.put_off(tx, max(rollup.EVERY, rollup.CALM * timedelta(seconds=seconds)))
+    if rolled.left:
+        tools.queue.ring(rollup.JOB)
+    metrics.job_runs.add(rollup.JOB)
+    log.info(
+        "job.done", job=rollup.JOB, hours=rolled.hours, attributed=attributed, seconds=round(seconds, 3),
+        left=rolled.left,
     )  # fmt: skip
 
 
