@@ -145,6 +145,14 @@ class Catalogue:
             return next((account.id for account in self._channels if account.name == name), None)
         return self._channels[0].id if len(self._channels) == 1 else None
 
+    def channels(self) -> Sequence[Account]:
+        """Return the accounts that can send, oldest first."""
+        return self._channels
+
+    def templates(self, channel: AccountId | None) -> list[Template]:
+        """Return a channel's templates, whatever their status."""
+        return list(self._templates.get(channel, {}).values()) if channel else []
+
     def finder(self, channel: AccountId | None) -> Callable[[str, str], Template | None]:
         """Return a look-up of a channel's templates by name and language."""
         found = self._templates.get(channel, {}) if channel else {}

@@ -38,15 +38,6 @@ class Published:
     """False: the draft says what is in force already, and the templates have kept their shapes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that a version in force met after it was published."""
-
-    mapping: str
-    version: int
-    words: str
-
-
 def find_faults(
     store: Store | None, registry: Registry, name: str, source: str, described: Described = undescribed
 ) -> tuple[Fault, ...]:
@@ -60,10 +51,10 @@ def find_faults(
     if not isinstance(mapping, Mapping):
         return tuple(_contact_faults(registry, mapping, described) if isinstance(mapping, ContactMapping) else ())
     if store is None:
-        return tuple(_check(registry, mapping, None, ()))
+        return tuple(check_against(registry, mapping, None, ()))
     with store.read() as tx:
         names, channel = _channel(tx, registry, mapping)
-        return tuple(_check(registry, mapping, names, _templates(tx, channel)))
+        return tuple(check_against(registry, mapping, names, _templates(tx, channel)))
 
 
 def find_form_faults(name: str, source: str) -> tuple[Fault, ...]:
@@ -196,21 +187,6 @@ def find_version(tx: Transaction, name: str, number: int) -> VersionRow:
     return version
 
 
-def find_troubles(store: Store) -> tuple[Trouble, ...]:
-    """Return what has happened since publishing to the templates of the versions in force."""
-    with store.read() as tx:
-        versions = mappings.in_force(tx)
-        stored = {
-            (row.account_id, row.template.name, row.template.language): row.template for row in templates.all_(tx)
-        }
-    return tuple(
-        Trouble(version.name, version.version, words)
-        for version in versions
-        for use in version.templates
-        if (words := _trouble(use, stored.get((use.account_id, use.name, use.language))))
-    )
-
-
 def _require_sound(
     store: Store, registry: Registry, name: str, source: str, described: Described
 ) -> tuple[TemplateUse, ...]:
@@ -223,7 +199,7 @@ def _require_sound(
     with store.read() as tx:
         names, channel = _channel(tx, registry, mapping)
         stored = _templates(tx, channel)
-    faults = _check(registry, mapping, names, stored)
+    faults = check_against(registry, mapping, names, stored)
     if faults or channel is None:
         raise MappingError(faults)
     choice = mapping.template
@@ -245,10 +221,13 @@ def _contact_faults(registry: Registry, mapping: ContactMapping, described: Desc
     return check_contact(mapping, adapter, {mapping.object: fields} if fields else None)
 
 
-def _check(
+def check_against(
     registry: Registry, mapping: Mapping, channels: Sequence[str] | None, stored: Sequence[Template]
 ) -> list[Fault]:
-    """Check a mapping; ``channels`` None: nothing is known about accounts and templates."""
+    """Check a mapping; ``channels`` are the names of those that can send, None: nobody knows of accounts and templates.
+
+    ``stored`` are the templates of the account that it sends by.
+    """
     try:
         adapter = registry.get(mapping.when.adapter)
     except ConfigurationError as error:
@@ -282,17 +261,6 @@ def _can_send(registry: Registry, row: AccountRow) -> bool:
 
 def _templates(tx: Transaction, channel: AccountId | None) -> list[Template]:
     return [row.template for row in templates.all_(tx, channel)] if channel else []
-
-
-def _trouble(use: TemplateUse, template: Template | None) -> str:
-    label = f"template {use.name} ({use.language})"
-    if template is None:
-        return f"{label} is gone"
-    if template.status != "approved":
-        return f"{label} is {template.status}"
-    if template.fingerprint != use.fingerprint:
-        return f"{label} has changed its shape; check the mapping and publish it again"
-    return ""
 
 
 def _text(tx: Transaction, name: str, which: str) -> tuple[str, str]:

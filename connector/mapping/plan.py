@@ -113,6 +113,25 @@ def gate(decision: Decision, person: Person | None) -> Decision:
     return replace(decision, verdict=skip or send, steps=(*decision.steps, step))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Each part of a plan by itself, as far as it can be worked out: for previews."""
+
+    roots: MappingOf[str, Any] = field(repr=False)
+    locale: Locale
+    language: str
+    """Of the template."""
+    due: datetime | None
+    """None: nobody can tell, as ``words`` say."""
+    expires_at: datetime | None
+    words: str
+
+
+def probe(mapping: Mapping, situation: Situation) -> Probe:
+    """Work out what a plan is made of, whatever a gate before it would say. Pure and total."""
+    return _Planner(mapping, situation, []).probe()
+
+
 def roots(situation: Situation) -> dict[str, Any]:
     """Return what expressions see: the payload's fields, what is remembered, ``account`` and ``event``."""
     event = situation.event
@@ -167,6 +186,18 @@ class _Planner:
             once=once, agreed_by=agreed_by, ground=self.mapping.to.ground, quiet=quiet, timezone=self._timezone(),
             cap=timing.cap,
         )  # fmt: skip
+
+    def probe(self) -> Probe:
+        base, timing = self._base(), self.mapping.timing
+        due = None if isinstance(base, Skip) else _later(base, timing.delay - timing.before)
+        return Probe(
+            roots=self.roots,
+            locale=choose_locale(self._prints(self.mapping.to.locale)),
+            language=self._language()[0],
+            due=due,
+            expires_at=None if isinstance(base, Skip) or due is None else self._expires_at(base, due),
+            words=base.words if isinstance(base, Skip) else "",
+        )
 
     def _pass(self, name: str, words: str) -> None:
         self.steps.append(Step(name=name, ok=True, words=words))
@@ -261,8 +292,7 @@ class _Planner:
 
     def _template(self, locale: Locale) -> Template | Skip:
         choice = self.mapping.template
-        printed = next(self._prints((choice.language.choose,) if choice.language.choose else ()), "")
-        language = choice.language.pick(printed)
+        language, printed = self._language()
         template = self.situation.template(choice.name, language)
         if template is None:
             words = f"The channel has no template {choice.name} in {language}."
@@ -277,6 +307,12 @@ class _Planner:
         chosen = f", chosen by {printed!r}" if printed else ""
         self._pass("template", f"{choice.name} in {language}{chosen}; formats of {locale}{held}")
         return template
+
+    def _language(self) -> tuple[str, str]:
+        """Return the template's language, and what it was chosen by."""
+        language = self.mapping.template.language
+        printed = next(self._prints((language.choose,) if language.choose else ()), "")
+        return language.pick(printed), printed
 
     def _changed(self, template: Template, words: str) -> Skip:
         published = self.situation.fingerprints.get((template.name, template.language))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -164,6 +165,44 @@ def fill(
     if no_room:
         steps.append(Step(name="slots", ok=False, words=no_room.words))
     return skip or no_room or filled, steps
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What came of one slot by itself."""
+
+    text: str = ""
+    """As it would be sent; ``""``: nothing."""
+    length: int = 0
+    """Characters before anything was cut."""
+    words: str = ""
+    """Why there is nothing."""
+    blank: bool = False
+    """There is nothing to show; otherwise, with words, it does not fit or breaks a limit."""
+
+
+def print_each(
+    bound: Mapping[str, Expression], template: Template | None, roots: Mapping[str, Any], locale: Locale
+) -> dict[str, Printed]:
+    """Print every slot by itself, whatever becomes of the others: what :func:`fill` would send, for previews.
+
+    A key that the template has no slot for is printed as a text.
+    """
+    told: dict[str, Printed] = {}
+    for key, expression in bound.items():
+        slot = (template.slot(key) if template else None) or Slot(key=key)
+        try:
+            raw = expression.render(roots, locale)
+            told[key] = Printed(fit(slot, raw), len(clean(raw)))
+        except BlankError as error:
+            told[key] = Printed(words=str(error), blank=True)
+        except (BrokenError, UnfitError) as error:
+            told[key] = Printed(words=str(error))
+    if template is not None:
+        texts = {key: each.text for key, each in told.items() if each.text}
+        skip = _share_room(texts, template)
+        told |= {key: replace(told[key], text=text) for key, text in texts.items() if skip is None}
+    return told
 
 
 def _share_room(filled: dict[str, str], template: Template) -> Skip | None:
