@@ -72,12 +72,15 @@ def push(store: Store, account_id: AccountId, receiver: Receiver, key: str, made
     return number, new
 
 
-def key_of(given: str, body: Payload, raw: bytes) -> str:
-    """Return the delivery key of a pushed event: what the caller gave, else the body's ``id``, else its digest."""
-    known = given or text_at(body, "id")
-    if not known or len(known) > LONGEST_KEY or not known.isprintable():
-        known = f"sha256:{sha256(raw).hexdigest()}"
-    return f"api:{known}"
+def key_of(given: str, topic: str, raw: bytes) -> str:
+    """Return the delivery key of a pushed event: what the caller gave, else a digest of topic and body.
+
+    A body's own ``id`` is none: it names the thing that something happened to, again and again. That one fact is
+    planned once, however often it comes, the receiver's own key of the event sees to.
+    """
+    if given and len(given) <= LONGEST_KEY and given.isprintable():
+        return f"api:{given}"
+    return f"api:sha256:{sha256(topic.encode() + bytes(1) + raw).hexdigest()}"
 
 
 def envelope(asked: Asked) -> Request:

@@ -151,7 +151,7 @@ def show_event(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's name 
 @events.doc(
     parameters=[
         {"in": "header", "name": "Idempotency-Key", "required": False, "schema": {"type": "string", "maxLength": 200},
-         "description": "What makes it once; without it the body's `id` does, else the whole body"}
+         "description": "What makes it once; without it topic and body do"}
     ]
 )  # fmt: skip
 def push_event(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def push_event(given: Mapping[str, Any]) -> dict[str, Any]:
         raise invalid(Wrong("account", "This account takes no events: choose a shop, a CRM or a webhook."))
     raw = write_json(given["body"]).encode("utf-8", "replace")
     made = found.receiver.pushed(given["topic"], raw, now())
-    key = pushed.key_of(header("Idempotency-Key"), given["body"], raw)
+    key = pushed.key_of(header("Idempotency-Key"), given["topic"], raw)
     id_, new = pushed.push(store(), found.account.id, found.receiver, key, made)
     if new:
         tools().queue.ring("decide")
