@@ -114,6 +114,10 @@ class Directory:
         self._refresh(FRESH_SECONDS)
         return list(self._by_id.values())
 
+    def forget(self) -> None:
+        """Read the accounts again when they are asked for next: one of them was changed here."""
+        self._read_at = float("-inf")
+
     def _refresh(self, oldest: float) -> None:
         if time.monotonic() - self._read_at < oldest or not self._lock.acquire(blocking=not self._by_id):
             return  # somebody else is reading: what we have is good enough

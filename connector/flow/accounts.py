@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from connector.contract import Adapter, Receiver
 from connector.errors import ConfigurationError
 from connector.flow import settings as schemas
 from connector.model import Account, AccountId, Secret, new_id, now
-from connector.store import Store, Transaction, accounts, addresses
+from connector.store import Store, Transaction, accounts, addresses, marks
 from connector.store.accounts import AccountRow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 TOKEN_BYTES = 24
+TAKEN = ("add",)
+"""Names that no account can have."""
 GRACE = timedelta(days=7)
 """How long a webhook address that was replaced still works."""
 
@@ -67,6 +70,8 @@ def connect(
     """
     adapter = registry.get(adapter_name)
     faults = list(schemas.check(adapter, given))
+    if name in TAKEN:
+        faults.insert(0, f"name: {name!r} means something else in addresses of pages; take another.")
     if not _NAME.fullmatch(name):
         faults.insert(0, "name: must be 1 to 63 letters, digits, dots, dashes or underscores, such as main-store.")
     with store.read() as tx:
@@ -141,9 +146,18 @@ def find(store: Store, name: str) -> AccountRow:
         return _find(tx, name)
 
 
-def change(store: Store, registry: Registry, vault: Vault, name: str, given: Mapping[str, Any]) -> Account:
-    """Replace some of an account's settings; the others stay. Raises SettingsError, as :func:`connect`."""
-    return _rewrite(store, registry, vault, name, lambda stored: {**stored, **given})
+def change(
+    store: Store, registry: Registry, vault: Vault, name: str, given: Mapping[str, Any], cleared: Collection[str] = ()
+) -> Account:
+    """Replace some of an account's settings, and take ``cleared`` ones away; the others stay.
+
+    Raises SettingsError, as :func:`connect`.
+    """
+
+    def turn(stored: Mapping[str, Any]) -> dict[str, Any]:
+        return {field: value for field, value in {**stored, **given}.items() if field not in cleared}
+
+    return _rewrite(store, registry, vault, name, turn)
 
 
 def rotate(
@@ -176,7 +190,18 @@ def rotate(
             raise ConfigurationError(f"{field}: is not set, so there is nothing to keep.")
         return {**stored, field: (values[:1] if drop_old else values) if setting.rotates else values[0]}
 
-    return _rewrite(store, registry, vault, name, turn)
+    account = _rewrite(store, registry, vault, name, turn)
+    if value is not None:
+        with store.write() as tx:
+            times = secret_times(tx, account.id) | {field: now()}
+            marks.put(tx, _times(account.id), json.dumps({each: at.isoformat() for each, at in times.items()}))
+    return account
+
+
+def secret_times(tx: Transaction, account_id: AccountId) -> dict[str, datetime]:
+    """Return when secrets of an account were last given a value, by setting; the first ones came with the account."""
+    text = marks.get(tx, _times(account_id))
+    return {field: datetime.fromisoformat(at) for field, at in json.loads(text).items()} if text else {}
 
 
 def renew_address(store: Store, name: str) -> str:
@@ -244,6 +269,10 @@ def reseal_all(store: Store, vault: Vault) -> list[str]:
             sealed.append(vault.seal(vault.open_(row.secrets)))
             accounts.update_settings(tx, row.id, settings=row.settings, secrets=sealed[-1], at=row.updated_at)
     return sealed
+
+
+def _times(account_id: AccountId) -> str:
+    return f"secrets:{account_id}"
 
 
 def _find(tx: Transaction, name: str) -> AccountRow:

@@ -34,5 +34,11 @@ def set_due(tx: Transaction, chore: str, account_id: AccountId, at: datetime) ->
     marks.put(tx, _name(chore, account_id), at.isoformat())
 
 
+def at(tx: Transaction, chore: str, account_id: AccountId) -> datetime | None:
+    """Return when a chore is due next; None where it was never done."""
+    value = marks.get(tx, _name(chore, account_id))
+    return datetime.fromisoformat(value) if value else None
+
+
 def _name(chore: str, account_id: AccountId) -> str:
     return f"due:{chore}:{account_id}"

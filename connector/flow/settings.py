@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, missing
+from marshmallow.validate import OneOf
 
-from connector.contract import Adapter, SecretField, Settings
+from connector.contract import Adapter, ApiUrl, Country, SecretField, Settings, Timezone
 from connector.errors import ConfigurationError
 from connector.model import Secret
 
@@ -37,6 +39,12 @@ class Setting:
     required: bool
     json: bool
     """Takes a number, a list or an object: a text that is JSON is to be read as such."""
+    kind: str = "text"
+    """``text``, ``number``, ``truth``, ``choice``, ``url``, ``country``, ``timezone``; ``json``: list or object."""
+    choices: tuple[str, ...] = ()
+    """Of a choice."""
+    default: Any = None
+    """What holds where nothing is given, as JSON; None: nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,9 @@ def settings_of(adapter: Adapter) -> tuple[Setting, ...]:
             rotates=isinstance(field, SecretField) and field.rotates,
             required=field.required,
             json=isinstance(field, _JSON_FIELDS),
+            kind=_kind(field),
+            choices=_choices(field),
+            default=_default(field),
         )
         for name, field in _fields(adapter)
     )
@@ -116,6 +127,44 @@ def masked(adapter: Adapter, settings: Settings) -> dict[str, Any]:
         else:
             shown[name] = normal.get(name)
     return shown
+
+
+def read_text(setting: Setting, text: str) -> Any:
+    """Return what somebody typed as a setting's value: JSON where the setting takes it, a Secret where it is one."""
+    if setting.secret:
+        return Secret(text)
+    if setting.json:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text  # the schema says what is wrong with it, or takes a list with commas
+    return text
+
+
+def write_text(setting: Setting, value: Any) -> str:
+    """Return a stored value as somebody would type it; empty where there is none, or where it is secret."""
+    if value is None or setting.secret:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _kind(field: fields.Field[Any]) -> str:
+    kinds: Sequence[tuple[Any, str]] = (
+        (fields.Boolean, "truth"), (fields.Number, "number"), (_JSON_FIELDS, "json"), (ApiUrl, "url"),
+        (Country, "country"), (Timezone, "timezone"),
+    )  # fmt: skip
+    found = next((kind for types, kind in kinds if isinstance(field, types)), "text")
+    return "choice" if found == "text" and _choices(field) else found
+
+
+def _choices(field: fields.Field[Any]) -> tuple[str, ...]:
+    found = (one for one in field.validators if isinstance(one, OneOf))
+    return tuple(str(choice) for one in found for choice in one.choices)
+
+
+def _default(field: fields.Field[Any]) -> Any:
+    value = field.load_default() if callable(field.load_default) else field.load_default
+    return None if value is missing else value
 
 
 def _fields(adapter: Adapter) -> Iterator[tuple[str, fields.Field[Any]]]:

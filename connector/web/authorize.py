@@ -1,6 +1,6 @@
 """Letting a vendor's user allow us in: ``/authorize/<account>/start`` sends them there, ``callback`` takes them back.
 
-The start is for the operator, behind the token of the pages. The way back comes from the vendor, and that
+The start is for those who may change accounts. The way back comes from the vendor, and that
 cookie does not travel with it: it is proven by state and browser (:mod:`connector.flow.authorization`)
 before anything else is looked at. Whatever goes wrong is told in plain words with 400.
 """
@@ -14,13 +14,14 @@ from connector.contract import Authorizer
 from connector.errors import ConnectorError, RemoteError
 from connector.flow import authorization
 from connector.log import get
-from connector.web.console.frame import guard
+from connector.model import Permission
+from connector.web.console.frame import guard, needs, record
 from connector.wiring import Reached, Wiring
 
 COOKIE = "connector_authorize"
 MOST_QUERY = 8192
 MOST_PARAMS = 50
-_AGAIN = "Begin again from the address that `connector accounts authorize` prints, and finish within ten minutes."
+_AGAIN = "Begin again with the button of the account's page, and finish within ten minutes."
 
 authorize = Blueprint("authorize", __name__, url_prefix="/authorize", template_folder="templates")
 log = get(__name__)
@@ -28,11 +29,12 @@ log = get(__name__)
 
 @authorize.before_request
 def protect() -> AnyResponse | None:
-    """Let the operator begin; whoever comes back must prove it in another way."""
+    """Let who may change accounts begin; whoever comes back must prove it in another way."""
     return None if request.endpoint == "authorize.callback" else guard()
 
 
 @authorize.get("/<name>/start")
+@needs(Permission.EDIT_ACCOUNTS)
 def start(name: str) -> AnyResponse:
     """Send the operator to the vendor."""
     tools = _tools()
@@ -47,6 +49,7 @@ def start(name: str) -> AnyResponse:
     except Exception:  # an adapter's bug shall be told as one
         log.exception("authorization.failed", account=name)
         return _fail("The adapter failed; the log says where.", "Report it.")
+    record("account.authorization_begun", name, f"Went to {found.adapter.title} to let {name} in.")
     answer = redirect(url, 303)
     answer.set_cookie(
         COOKIE,
@@ -86,7 +89,7 @@ def callback(name: str) -> AnyResponse:
         return _forget(name, _fail("The adapter failed; the log says where.", "Report it."))
     log.info("authorization.kept", account=name)
     title = f"{found.adapter.title} has let {name} in"
-    words = f"The token is stored, encrypted. You may close this page and run: connector accounts check {name}"
+    words = "The token is stored, encrypted. Check the connection on the account's page."
     return _forget(name, make_response(render_template("console/authorize.html", title=title, words=words, fix="")))
 
 

@@ -84,6 +84,7 @@
   const name = document.getElementById("zone");
   if (name && zone) name.textContent = `your own zone, ${zone.replaceAll("_", " ")}`;
   prepare(document);
+  document.addEventListener("drawn", (event) => prepare(event.detail));
   if (main && main.dataset.refresh) {
     seen = null;
     refresh();
