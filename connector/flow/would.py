@@ -121,5 +121,6 @@ def _row(made: Decision, send: Send, account: Account, event: Event, whose: Cont
         state=State.WAITING, reason="", words="", code="", tries=0, remote_id=None, in_reply_to=None, recipient_id="",
         cancel_when=send.cancel_when, resend_in_doubt=send.resend_in_doubt, created_at=at,
         occurred_at=event.occurred_at, not_before=send.not_before, expires_at=send.expires_at,
-        lease_owner=None, lease_until=None, accepted_at=None, sent_at=None, delivered_at=None, read_at=None, ended_at=None,
+        lease_owner=None, lease_until=None, accepted_at=None, sent_at=None, delivered_at=None, read_at=None,
+        ended_at=None,
     )  # fmt: skip
