@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -15,13 +16,12 @@ from flask.testing import FlaskClient
 
 from connector.contract import Authorizer, Grant, Kit, Settings
 from connector.errors import ConfigurationError, CredentialsError, PermanentError, SignatureError, UncertainError
-from connector.flow import accounts, authorization
+from connector.flow import accounts, authorization, team
 from connector.flow.tokens import StoredTokens
-from connector.model import Account, Secret, now
+from connector.model import Account, Role, Secret, now
 from connector.settings import Settings as Installation
 from connector.store import Store
-from connector.web import create_pages, page_token
-from connector.web.pages import HEADERS
+from connector.web import create_pages
 from connector.wiring import Wiring
 from tests.toys import SHOP, ToyRegistry
 
@@ -29,6 +29,8 @@ PUBLIC = "https://connect.example"
 START = "/authorize/main-store/start"
 CALLBACK = "/authorize/main-store/callback"
 GRANTED = "granted-9b1f"
+EMAIL, PASSWORD = "admin@example.org", "marmalade-orbit-flint"
+HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 class Owner(Authorizer):
@@ -91,9 +93,17 @@ def browser(tools: Wiring) -> FlaskClient:
 
 @pytest.fixture
 def operator(tools: Wiring, shop: Account) -> FlaskClient:
-    client = browser(tools)
-    token = page_token(tools.settings.data)
-    assert client.get(START, query_string={"token": token}, base_url=PUBLIC).location == START
+    team.add(tools.store, email_=EMAIL, name_="Admin", role=Role.ADMIN, password=PASSWORD)
+    return sign_in(browser(tools), EMAIL)
+
+
+def sign_in(client: FlaskClient, email: str) -> FlaskClient:
+    page = client.get("/sign-in", base_url=PUBLIC, headers={"Accept": "text/html"}).text
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found
+    form = {"csrf_token": found[1], "email": email, "password": PASSWORD}
+    answer = client.post("/sign-in", data=form, base_url=PUBLIC, headers={"Referer": f"{PUBLIC}/sign-in"})
+    assert answer.status_code == 303, answer.text
     return client
 
 
@@ -128,24 +138,32 @@ def test_a_shop_that_lets_us_in_leaves_its_token(
     status, text = come_back(operator, state, hmac="abc")
     assert status == 200
     assert "has let main-store in" in text
-    assert "connector accounts check main-store" in text
     assert owner.completed == [({"state": state, "code": "c-1", "hmac": "abc"}, f"{PUBLIC}{CALLBACK}")]
     assert kept(tools, shop) == GRANTED
     assert GRANTED not in text
 
 
-def test_only_the_operator_may_begin(tools: Wiring, shop: Account) -> None:
+def test_a_stranger_is_sent_to_sign_in(tools: Wiring, shop: Account) -> None:
     stranger = browser(tools)
     for query in ("", "?token=", "?token=wrong"):
         answer = stranger.get(START + query, base_url=PUBLIC)
         assert answer.status_code == 401
-        assert "Set-Cookie" not in answer.headers
+        assert "connector_authorize" not in answer.headers.get("Set-Cookie", "")
     assert stranger.get("/authorize/nobody/start", base_url=PUBLIC).status_code == 401
+    answer = stranger.get(START, base_url=PUBLIC, headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    assert "vendor.example" not in answer.location
+
+
+def test_who_may_not_change_accounts_may_not_begin(tools: Wiring, shop: Account) -> None:
+    team.add(tools.store, email_="editor@example.org", name_="Editor", role=Role.EDITOR, password=PASSWORD)
+    editor = sign_in(browser(tools), "editor@example.org")
+    assert editor.get(START, base_url=PUBLIC).status_code == 403
 
 
 def test_the_cookie_is_for_this_way_alone(operator: FlaskClient) -> None:
     answer = operator.get(START, base_url=PUBLIC)
-    cookie = answer.headers["Set-Cookie"]
+    cookie = next(each for each in answer.headers.getlist("Set-Cookie") if each.startswith("connector_authorize="))
     for part in ("HttpOnly", "Secure", "SameSite=Lax", "Path=/authorize/main-store/", "Max-Age=600"):
         assert part in cookie
     word = cookie.partition("=")[2].partition(";")[0]
