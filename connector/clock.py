@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 
-from connector.flow import catchup, due, redact, rollup, silence, tasks, tending
+from connector.flow import catchup, drift, due, redact, rollup, silence, tasks, tending
 from connector.log import get
 from connector.model import Account, AccountId, now
 from connector.store import Transaction, inbox, marks, outbox, wanted
@@ -48,6 +48,7 @@ def tick(tools: Wiring) -> None:
         redacts = redact.is_due(tx)
         uncounted = rollup.is_due(tx)
         begun = tasks.is_due(tx)
+        unwatched = drift.is_due(tx)
         asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
     if waiting:
         tools.queue.ring("decide")
@@ -58,6 +59,10 @@ def tick(tools: Wiring) -> None:
             tools.queue.ring("write_back", id_)
     if begun:
         tools.queue.ring(tasks.JOB)
+    if unwatched:
+        with tools.store.write() as tx:
+            drift.put_off(tx)
+        tools.queue.ring(drift.CHORE)
     for id_ in stale:
         with tools.store.write() as tx:
             marks.put(tx, _mark(id_), "asked")

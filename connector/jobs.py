@@ -14,11 +14,12 @@ from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
-from connector.flow import attribution, catchup, redact, rollup, tasks, templates, tending
+from connector.flow import attribution, catchup, drift, redact, rollup, tasks, templates, tending
 from connector.flow import backtest as backtest  # known by being imported, as are the other kinds of work
 from connector.flow import replay as replay
 from connector.flow.decide import decide_batch
 from connector.flow.deliver import Drain
+from connector.flow.described import asker
 from connector.flow.erasure import digester
 from connector.flow.outcome import note_of
 from connector.flow.owner import is_dead, new_owner
@@ -334,6 +335,16 @@ def roll_up() -> None:
         "job.done", job=rollup.JOB, hours=rolled.hours, attributed=attributed, seconds=round(seconds, 3),
         left=rolled.left,
     )  # fmt: skip
+
+
+def watch() -> None:
+    """Look for what has changed around mappings, before the first message fails of it."""
+    tools, started = wiring(), time.monotonic()
+    tools.queue.heard(drift.CHORE)
+    accounts = [found.account for found in tools.directory.all_()]
+    found = drift.watch(tools.store, tools.registry, tools.desk.accounts, asker(accounts, tools.crm))
+    metrics.job_runs.add(drift.CHORE)
+    log.info("job.done", job=drift.CHORE, drifted=len(found), seconds=round(time.monotonic() - started, 3))
 
 
 def work() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,9 +24,10 @@ from connector.cli.console import (
     tools,
 )
 from connector.cli.files import SHIPPED, MappingFile, is_file, read_files
-from connector.contract import Field
-from connector.errors import ConfigurationError, Fault, MappingError, RemoteError
+from connector.errors import ConfigurationError, Fault, MappingError
+from connector.flow import drift
 from connector.flow import publish as flow
+from connector.flow.described import asker
 from connector.mapping.kinds import kind_of
 from connector.registry import Registry
 from connector.store import mappings as rows
@@ -91,11 +93,11 @@ def list_(as_json: bool) -> None:
       connector mappings list
     """
     with_ = tools()
-    troubles = flow.find_troubles(with_.store)
     with with_.store.read() as tx:
+        drifted = drift.all_(tx)
         found = rows.all_(tx)
         sources = {version.name: version.source for version in rows.in_force(tx)}
-    told = [_summary(row, sources.get(row.name), troubles) for row in found]
+    told = [_summary(row, sources.get(row.name), drifted.get(row.name, ())) for row in found]
     if as_json:
         show_json(told)
     elif not told:
@@ -130,12 +132,15 @@ def show(name: str, version: int | None, as_json: bool) -> None:
     """
     with_ = tools()
     source = flow.text(with_.store, name, str(version or flow.DRAFT))
-    troubles = flow.find_troubles(with_.store)
     with with_.store.read() as tx:
+        drifted = drift.all_(tx)
         row = flow.find(tx, name)
         versions = rows.versions(tx, name)
     in_force = next((each.source for each in versions if each.version == row.published), None)
-    told = _summary(row, in_force, troubles) | {"source": source, "versions": [_describe(each) for each in versions]}
+    told = _summary(row, in_force, drifted.get(name, ())) | {
+        "source": source,
+        "versions": [_describe(each) for each in versions],
+    }
     if as_json:
         show_json(told)
         return
@@ -144,7 +149,8 @@ def show(name: str, version: int | None, as_json: bool) -> None:
     say("; ".join(filter(None, (f"{name}: {state}", draft, *told["troubles"]))))
     for each in versions:
         mark = "●" if each.version == row.published else " "
-        say(f"  {mark} v{each.version}  {each.published_at:%Y-%m-%d %H:%M} UTC  {each.note}".rstrip())
+        parts = (f"  {mark} v{each.version}", f"{each.published_at:%Y-%m-%d %H:%M} UTC", each.note, each.by)
+        say("  ".join(filter(None, parts)))
     say("")
     show_source(source, "toml")
 
@@ -168,9 +174,12 @@ def import_(what: tuple[str, ...], at_once: bool, note: str) -> None:
     found = read_files(what)
     _require_form(found)
     for each in found:
-        if changed := flow.save(with_.store, each.name, each.source):
+        with with_.store.read() as tx:
+            before = rows.get(tx, each.name)
+        if changed := flow.save(with_.store, each.name, each.source, by=_who()):
             enter("mapping.saved", each.name, "imported")
-        say_done(f"{each.name}: {'the draft is stored' if changed else 'the draft says this already'}.")
+        over = f", over that of {before.draft_by}" if before is not None and before.draft_by else ""
+        say_done(f"{each.name}: {f'the draft is stored{over}' if changed else 'the draft says this already'}.")
     if at_once:
         _publish(with_, [each.name for each in found], note)
     else:
@@ -262,7 +271,9 @@ def rollback(name: str, version: int, note: str) -> None:
       connector mappings rollback shopify/order_paid 2 --note "wrong link"
     """
     with_ = tools()
-    number = flow.roll_back(with_.store, with_.registry, name, version, note=note, described=_described(with_))
+    number = flow.roll_back(
+        with_.store, with_.registry, name, version, note=note, described=_described(with_), by=_who()
+    )
     enter("mapping.rolled_back", name, note, version=number, to=version)
     say_done(f"{name} v{number} is in force; it says what v{version} said.")
     if flow.diff(with_.store, name):
@@ -275,7 +286,7 @@ def _publish(with_: Wiring, names: Iterable[str], note: str) -> None:
     done, broken, described = 0, False, _described(with_)
     for name in names:
         try:
-            published = flow.publish(with_.store, with_.registry, name, note=note, described=described)
+            published = flow.publish(with_.store, with_.registry, name, note=note, described=described, by=_who())
         except MappingError as error:
             broken = True
             _say_faults(name, error.faults)
@@ -291,28 +302,16 @@ def _publish(with_: Wiring, names: Iterable[str], note: str) -> None:
         click.get_current_context().exit(1)
 
 
+def _who() -> str:
+    """Return whose name versions and drafts carry that a command makes."""
+    try:
+        return f"{getpass.getuser()} (command line)"
+    except (KeyError, OSError):  # a container's user may have no name
+        return "command line"
+
+
 def _described(with_: Wiring) -> flow.Described:
-    """Return how a vendor is asked for an object's fields: by the first account of it that may, once."""
-    known: dict[tuple[str, str], Sequence[Field] | None] = {}
-
-    def ask(adapter: str, object_: str) -> Sequence[Field] | None:
-        for reached in with_.directory.all_():
-            if reached.account.adapter != adapter:
-                continue
-            try:
-                found = with_.crm(reached.account.id)
-                if found is not None:
-                    return found[1].fields(object_)
-            except (RemoteError, ConfigurationError) as error:
-                say(f"{reached.account.name} could not be asked for the fields of {object_}: {error}")
-        return None
-
-    def described(adapter: str, object_: str) -> Sequence[Field] | None:
-        if (adapter, object_) not in known:
-            known[adapter, object_] = ask(adapter, object_)
-        return known[adapter, object_]
-
-    return described
+    return asker([found.account for found in with_.directory.all_()], with_.crm, say)
 
 
 def _require_form(found: Sequence[MappingFile]) -> None:
@@ -338,14 +337,14 @@ def _describe_faults(each: MappingFile, faults: Iterable[Fault]) -> dict[str, An
     }
 
 
-def _summary(row: rows.MappingRow, in_force: str | None, troubles: Iterable[flow.Trouble]) -> dict[str, Any]:
+def _summary(row: rows.MappingRow, in_force: str | None, drifted: Iterable[drift.Drift]) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": kind_of(row.draft),
         "published": row.published,
         "has_changes": row.draft != in_force,
         "updated_at": row.updated_at.isoformat(),
-        "troubles": [trouble.words for trouble in troubles if trouble.mapping == row.name],
+        "troubles": [each.words for each in drifted],
     }
 
 
@@ -354,6 +353,7 @@ def _describe(version: rows.VersionRow) -> dict[str, Any]:
         "version": version.version,
         "published_at": version.published_at.isoformat(),
         "note": version.note,
+        "by": version.by,
         "templates": [
             {"account_id": use.account_id, "name": use.name, "language": use.language, "fingerprint": use.fingerprint}
             for use in version.templates

@@ -119,7 +119,7 @@ def _path_faults(mapping: Mapping, topics: Sequence[Topic]) -> Iterator[Fault]:
         for topic in mine
         for root, event in topic.remembers.items()
     }
-    for place, names in _used(mapping):
+    for place, names in used(mapping):
         words = _refuse(names, fields, remembered)
         if words:
             yield Fault(place, words)
@@ -139,7 +139,7 @@ def _refuse(names: tuple[str, ...], fields: Declared, remembered: MappingOf[str,
     return fields.refuse(names)
 
 
-def _used(mapping: Mapping) -> Iterator[tuple[str, tuple[str, ...]]]:
+def used(mapping: Mapping) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield every path that the mapping reads, with the place where it does so."""
     if mapping.when.conditions:
         for test in tests(mapping.when.conditions):

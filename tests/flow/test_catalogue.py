@@ -6,7 +6,7 @@ import pytest
 
 from connector.contract import Field
 from connector.errors import MappingError
-from connector.flow import publish
+from connector.flow import drift, publish
 from connector.flow.catalogue import Catalogue
 from connector.mapping.people_form import NAME, shipped
 from connector.model import Account, AccountId, Secret, now
@@ -151,4 +151,5 @@ def test_the_vendor_is_asked_for_its_fields_where_it_can_be(store: Store) -> Non
 def test_publishing_a_policy_again_makes_no_version(store: Store) -> None:
     put(store, NAME, POLICY)
     assert publish.publish(store, REGISTRY, NAME) == publish.Published(1, is_new=False)
-    assert publish.find_troubles(store) == ()
+    with store.read() as tx:
+        assert drift.all_(tx) == {}

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from connector.cli import cli
 from connector.contract import Adapter, Channel
 from connector.errors import MappingError
-from connector.flow import explain, publish, replay
+from connector.flow import drift, explain, publish, replay
 from connector.flow.deliver import Drain
 from connector.model import Item, Message, Reason, RemoteId, Sent, State, Template, Verified
 from connector.registry import Registry
@@ -733,8 +733,13 @@ def test_a_template_that_is_no_longer_approved_stops_new_messages(shop: House, e
     assert shop.post(order()).status_code == 200
     shop.decide()
     assert verdicts(shop) == [("skip", Reason.TEMPLATE_NOT_APPROVED.value)]
-    (trouble,) = publish.find_troubles(shop.store)
+    (trouble,) = drifts(shop)
     assert event.lower().replace("_", " ") in trouble.words.replace("_", " ")
+
+
+def drifts(shop: House) -> list[drift.Drift]:
+    with shop.store.read() as tx:
+        return drift.of(tx, "order_paid")
 
 
 def edited(change: Callable[[dict[str, Any]], None]) -> bytes:
@@ -781,8 +786,9 @@ def test_a_template_that_was_edited_after_publishing_is_not_used_before_somebody
     shop.decide()
     assert verdicts(shop) == [("skip", Reason.TEMPLATE_CHANGED.value)]
     assert "was changed after this mapping was published" in shop.rows("decision")[0].words
-    (trouble,) = publish.find_troubles(shop.store)
-    assert "publish it again" in trouble.words
+    (trouble,) = drifts(shop)
+    assert "was edited" in trouble.words
+    assert "publish again" in trouble.fix
 
 
 def test_a_template_whose_words_alone_were_edited_goes_on(shop: House) -> None:
