@@ -82,6 +82,7 @@
 
   document.documentElement.classList.add("scripted");
   const name = document.getElementById("zone");
+  if (zone) document.cookie = `connector_zone=${zone}; path=/; max-age=31536000; samesite=lax`; // whose days figures are counted in
   if (name && zone) name.textContent = `your own zone, ${zone.replaceAll("_", " ")}`;
   prepare(document);
   document.addEventListener("drawn", (event) => prepare(event.detail));
