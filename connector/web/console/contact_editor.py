@@ -242,7 +242,7 @@ def _draw(draft: ContactDraft, given: Mapping[str, str]) -> str:
     view = _gather(draft, given)
     return render_template(
         "console/contact_editor.html", view=view, told=_told(view), contact_fields=CONTACT_FIELDS, plain=PLAIN,
-        labels=LABELS, consent=CONSENT, text_faults=place_faults(draft.faults or view.faults, draft.source), words={},
+        labels=LABELS, consent=CONSENT, text_faults=place_faults(draft.faults or view.faults, draft.source), words=[],
         **common,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from connector.store.mappings import Conflict, MappingRow
 from connector.web.console import editor_words
 from connector.web.console.editor_form import PURPOSES, Sheet
 from connector.web.console.editor_rows import KINDS, locate, takes_of
-from connector.web.console.editor_view import TemplateChoice, View, state_of, todo, words_of
+from connector.web.console.editor_view import TemplateChoice, View, filter_words, state_of, todo
 from connector.web.console.frame import console, store, tools
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def context(draft: Draft, view: View, given: Mapping[str, str], *, find: str, lo
         "base": draft.base, "source": draft.source, "sheet": sheet, "as_text": sheet is None, "view": view,
         "unknown": draft.unknown, "locked": locked, "dirty": draft.is_changed, "focus": draft.focus, "find": find,
         "into": given.get("into", ""), "language": given.get("language", ""), "told": told(view), "todo": todo(view),
-        "words": words_of(view) if not locked else {}, "title": _title(draft), "opened": _section(given.get("do", "")),
+        "words": filter_words() if not locked else [], "title": _title(draft), "opened": _section(given.get("do", "")),
         "text_faults": place_faults(draft.faults or (view.faults if sheet is None else ()), draft.source),
         **conflict_of(draft.conflict, draft.source),
     }  # fmt: skip

@@ -20,6 +20,7 @@ from connector.web.console.sight import sees_people
 
 GROUPS: Mapping[str, str] = {"event": "This event", "account": "The account", "about": "About the event"}
 """Where an offer comes from -> the heading above it; what is remembered has its own name."""
+REST = "Everything else in the payload"
 SAMPLE = "sample"
 MOST_RAW = 200_000
 """Characters of a payload that the page shows as JSON."""
@@ -54,12 +55,14 @@ class Beside:
     """Names of the accounts whose events the mapping may be about."""
 
     @property
-    def groups(self) -> list[tuple[str, list[Offer]]]:
-        """The fields under their headings."""
-        found: dict[str, list[Offer]] = {}
+    def groups(self) -> list[tuple[str, list[tuple[Offer, str]]]]:
+        """The fields under their headings, each with its label there; what nobody declared comes last."""
+        found: dict[str, list[tuple[Offer, str]]] = {}
         for each in self.fields:
-            found.setdefault(each.where, []).append(each)
-        return [(GROUPS.get(where, f"Remembered: {where}"), inside) for where, inside in found.items()]
+            heading, label = _under(each)
+            found.setdefault(heading, []).append((each, label))
+        undeclared = found.pop(REST, None)
+        return [*found.items(), *([(REST, undeclared)] if undeclared else [])]
 
     @property
     def types(self) -> dict[str, str]:
@@ -105,6 +108,16 @@ class View(Beside):
     def recipients(self) -> dict[str, workbench.RecipientView]:
         """What the recipient expressions find, by their paths."""
         return {each.path: each for each in self.seen.recipients}
+
+
+def _under(each: Offer) -> tuple[str, str]:
+    """Return the heading that a field stands under, and its label there: parts of an object are together."""
+    if not each.declared:
+        return REST, each.label
+    head, _, tail = each.label.partition(": ")
+    if each.where == "event" and tail and "." in each.path:
+        return head, tail[0].upper() + tail[1:]
+    return GROUPS.get(each.where, f"Remembered: {each.where}"), each.label
 
 
 def is_missing(slot: SlotView) -> bool:
@@ -280,19 +293,13 @@ def worst(statuses: Iterable[str]) -> str:
     return next((status for status in found if status != "approved"), "approved")
 
 
-def words_of(view: Beside) -> dict[str, list[dict[str, str]]]:
-    """Return what the completion of the page offers."""
-    fields = [
-        {"name": each.path, "value": each.value[:60], "words": each.label, "insert": each.liquid}
-        for each in view.offers
-        if each.usable
-    ]
-    filters = [
+def filter_words() -> list[dict[str, str]]:
+    """Return the filters that the page's completion offers; the fields it takes from the list beside."""
+    return [
         {"name": each.word, "words": each.words, "insert": _call(each)}
         for each in picker.completions()
         if each.kind == "filter"
     ]
-    return {"fields": fields, "filters": filters}
 
 
 def _call(word: Completion) -> str:

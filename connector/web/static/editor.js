@@ -115,7 +115,7 @@
     const value = button?.name === "do" ? button.value : "";
     if (value && value !== "save" && !value.startsWith("as:") && !button.dataset.whole) {
       event.preventDefault();
-      if (value.startsWith("insert:")) insert(button.dataset.insert);
+      if (value.startsWith("insert:")) insert(liquid(button));
       else if (value.startsWith("fallback:")) fallBack(button);
       else rerender(value);
       return;
@@ -221,17 +221,20 @@
   }
 
   // ---- the list of fields ----
+  const liquid = (button) => button.value.slice("insert:".length);
   const items = () => Array.from(document.querySelectorAll(".fld"));
-  const shown = () => items().filter((item) => !item.hidden).map((item) => item.querySelector("button"));
+  const shown = () => items().filter((item) => !item.hidden && item.querySelector("button[name]") && (!item.closest("details") || item.closest("details").open)).map((item) => item.querySelector("button"));
   function search() {
-    const words = (by("find-field")?.value || "").toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = (by("find-field")?.value || "").toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
     for (const item of items()) {
-      item.hidden = !words.every((word) => item.dataset.find.includes(word));
+      item.hidden = !wanted.every((word) => item.dataset.find.includes(word));
       count += item.hidden ? 0 : 1;
     }
-    for (const group of document.querySelectorAll(".fields section")) group.hidden = !group.querySelector(".fld:not([hidden])");
-    if (by("found")) by("found").textContent = words.length ? String(count) : "";
+    for (const group of document.querySelectorAll(".fields section, .fld-rest")) group.hidden = !group.querySelector(".fld:not([hidden])");
+    const rest = by("rest");
+    if (rest && (wanted.length || rest.searched)) { rest.open = wanted.length > 0; rest.searched = wanted.length > 0; }
+    if (by("found")) by("found").textContent = wanted.length ? String(count) : "";
     if (by("no-field")) by("no-field").hidden = count > 0;
   }
   function back() {
@@ -258,7 +261,7 @@
     const at = list.indexOf(box);
     const move = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: list.length - 1 }[event.key];
     if (event.key === "Escape") { event.preventDefault(); back(); }
-    else if (event.key === "Enter" && box.id === "find-field") { event.preventDefault(); if (list.length) insert(list[0].dataset.insert); }
+    else if (event.key === "Enter" && box.id === "find-field") { event.preventDefault(); if (list.length) insert(liquid(list[0])); }
     else if (move !== undefined && !(box.id === "find-field" && /Home|End/.test(event.key))) {
       event.preventDefault();
       if (move < 0) by("find-field").focus();
@@ -268,7 +271,7 @@
   form.addEventListener("dragstart", (event) => {
     const item = event.target.closest?.(".fld");
     if (!item) return;
-    event.dataTransfer.setData("text/plain", item.querySelector("button").dataset.insert);
+    event.dataTransfer.setData("text/plain", liquid(item.querySelector("button")));
     event.dataTransfer.effectAllowed = "copy";
   });
   for (const [kind, on] of [["dragenter", true], ["dragover", true], ["dragleave", false], ["drop", false]]) {
@@ -280,10 +283,21 @@
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Fields and filters");
   document.body.append(list);
-  let words = { fields: [], filters: [] };
+  const words = { fields: [], filters: [] };
   let pending = null; // what is offered: the box, where the word begins, the offers, the chosen one
   function readWords() {
-    try { words = JSON.parse(by("words")?.textContent || "{}"); } catch { words = {}; }
+    try { words.filters = JSON.parse(by("words")?.textContent || "[]"); } catch { words.filters = []; }
+    words.fields = [];
+    for (const item of items()) {
+      const text = (part) => item.querySelector(`.fld-${part}`).textContent;
+      const [name, value, label] = [text("path"), text("value"), text("name")];
+      const button = item.querySelector("button");
+      item.dataset.find = `${label} ${name} ${value} ${button.title} ${item.closest("section")?.querySelector("h3").textContent || ""}`.toLowerCase();
+      if (!button.title && (value.length > 14 || label.length > 14)) button.title = `${label}: ${value}`;
+      if (button.name) words.fields.push({ name, value, words: label, insert: liquid(button) });
+    }
+    const known = by("paths");
+    if (known) known.replaceChildren(...words.fields.map((each) => Object.assign(document.createElement("option"), { value: each.name, textContent: each.words })));
   }
   function place(text) {
     if (!isInside(text)) return null;
@@ -383,10 +397,9 @@
       time.title = `${exact.format(at)} · ${time.dateTime}`;
     }
   }
-  try {
-    const look_ = localStorage.getItem("editor-look");
-    if (look_ && by(look_)) by(look_).checked = true;
-  } catch { /* not kept, then */ }
+  let look_ = document.documentElement.dataset.bsTheme === "dark" ? "look-dark" : "look-light";
+  try { look_ = localStorage.getItem("editor-look") || look_; } catch { /* not kept, then */ }
+  if (by(look_)) by(look_).checked = true;
   document.addEventListener("change", (event) => {
     if (event.target.name !== "look") return;
     try { localStorage.setItem("editor-look", event.target.id); } catch { /* not kept, then */ }
