@@ -14,6 +14,7 @@ from connector.flow.keepsake import keepsake
 from connector.web.console import account_changes as account_changes
 from connector.web.console import account_form as account_form
 from connector.web.console import accounts as accounts
+from connector.web.console import analytics as analytics
 from connector.web.console import audit as audit
 from connector.web.console import contact_editor as contact_editor
 from connector.web.console import doctoring as doctoring
@@ -35,6 +36,7 @@ from connector.web.console import requests as requests
 from connector.web.console import sight as sight
 from connector.web.console import tasks as tasks
 from connector.web.console import team as team
+from connector.web.console import templates as templates
 from connector.web.console import why as why
 from connector.web.console.frame import SignedIn, console, may, nonce, seal
 from connector.wiring import Wiring
