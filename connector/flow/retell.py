@@ -9,7 +9,7 @@ from typing import Any
 from connector.errors import PayloadError
 from connector.flow import pushed
 from connector.flow.accounts import Accounts
-from connector.model import Event, EventId, Payload
+from connector.model import Event, EventId, Payload, RequestId
 from connector.store import Transaction, events, inbox
 from connector.store.events import Subject
 from connector.store.inbox import Leased
@@ -50,6 +50,16 @@ def event(tx: Transaction, accounts: Accounts, id_: EventId) -> Event | None:
     """Return a stored event as its request tells it, or None where it can no longer be read."""
     place = events.places(tx, [id_]).get(id_)
     return _event(accounts, inbox.load(tx, [place[1]]).get(place[1]), place[2]) if place else None
+
+
+def payloads(
+    tx: Transaction, accounts: Accounts, places: Iterable[tuple[RequestId, int]]
+) -> dict[tuple[RequestId, int], Payload]:
+    """Return the payloads that stand at these places (request, and the item's position), where they can be read."""
+    wanted = set(places)
+    stored = inbox.load(tx, {request_id for request_id, _ in wanted}) if wanted else {}
+    found = {place: _event(accounts, stored.get(place[0]), place[1]) for place in wanted}
+    return {place: event.payload for place, event in found.items() if event is not None}
 
 
 def _event(accounts: Accounts, leased: Leased | None, position: int) -> Event | None:

@@ -102,6 +102,33 @@ def _wishes(
     return _due(tx, wishes)
 
 
+def would_hold(
+    tx: Transaction,
+    account: Account,
+    mapping: ContactMapping,
+    record_id: str,
+    id_: ContactId,
+    policy: PeoplePolicy,
+    at: datetime,
+) -> dict[int, list[Want]]:
+    """Return what a mapping wants one record of a person to hold, by the place of the rule; nothing is written.
+
+    ``mapping`` need not be in force. What stands there already is wanted all the same.
+    """
+    person = people.persons(tx, [id_]).get(id_)
+    if person is None:
+        return {}
+    entries, keys = _deciding(tx, [person]), people.keys_of(tx, [id_]).get(id_, ())
+    worn = _worn(labels.of(tx, [id_]).get(id_, ()), ())
+    place = _Place(account, mapping, record_id)
+    wishes = {
+        number: list(_of_rule(place, rule, person, worn, policy, keys, entries, at))
+        for number, rule in enumerate(mapping.fields)
+        if rule.goes_out
+    }
+    return {number: [item for wish in found for item in wish.wants] for number, found in wishes.items()}
+
+
 def _worn(wearing: Iterable[str], gone: Iterable[str]) -> dict[str, bool]:
     """Return which labels records should have and which not; shops and CRMs do not tell them apart by case."""
     has = {name.casefold() for name in wearing}

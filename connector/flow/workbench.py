@@ -7,183 +7,58 @@ condition by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from functools import lru_cache
 
-from connector.contract import Topic
-from connector.errors import Fault
-from connector.flow.accounts import Accounts, Registry
-from connector.flow.bubble import Bubble
-from connector.flow.catalogue import Catalogue
-from connector.mapping import Situation
-from connector.model import AccountId, Category, Decision, Event, EventId, Payload, Person, Template
-from connector.store import Store
+from connector.errors import Fault, MappingError
+from connector.flow.bench import Bench, Chosen, Loaded, choices, load, remembered_fields, samples, situation_of
+from connector.flow.bubble import fill
+from connector.flow.consult import consult
+from connector.flow.contact_preview import ContactPreview, ReadView, masked_contact, preview_contact
+from connector.flow.preview import ConditionView, Preview, RecipientView, SlotView, TimingView, masked
+from connector.flow.preview_parts import condition_views, phone_of, recipient_views, slot_views, timing_view
+from connector.flow.publish import check_against
+from connector.mapping import Mapping as Notification
+from connector.mapping import draft
+from connector.mapping.document import Form, read_form
+from connector.mapping.kinds import kind_of, read
+from connector.mapping.plan import Probe, probe
+from connector.mapping.salvage import salvage
+from connector.mapping.sentence import say
+from connector.model import AccountId, Decision, EventId, Person, Send, Template
 
-
-class Tools(Protocol):
-    """Of whom a bench is made: the wiring, and what tests put in its place."""
-
-    store: Store
-    registry: Registry
-
-    @property
-    def desk(self) -> Any:
-        """Its accounts and catalogue."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """An event that a mapping can be tried on."""
-
-    id: EventId | None
-    """None: the sample that the adapter declares."""
-    adapter: str
-    event: str
-    """Our type: ``order.paid``."""
-    account_id: AccountId | None
-    account: str
-    """Name."""
-    label: str
-    """``#1001``; ``Sample``."""
-    at: datetime
-    """When it happened."""
+__all__ = [
+    "Bench", "Chosen", "ConditionView", "ContactPreview", "Loaded", "Preview", "ReadView", "RecipientView", "SlotView",
+    "TimingView", "choices", "load", "masked", "masked_contact", "preview", "preview_contact", "remembered_fields",
+    "samples", "situation_of",
+]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A chosen event with everything the road knows when it plans it."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text, as far as it can be understood."""
 
-    chosen: Chosen
-    event: Event
-    topic: Topic | None
-    account: Mapping[str, Any] = field(default_factory=dict)
-    """Public settings, with ``name``."""
-    remembered: Mapping[str, Payload] = field(default_factory=dict)
-    seen: frozenset[str] = frozenset()
-    arrived_at: datetime
-    """The moment at which it is planned: when it came in; for a sample now."""
-
-
-class Bench:
-    """Everything a preview needs, with what costs time kept for a moment; safe to use from many threads."""
-
-    def __init__(self, store: Store, registry: Registry, accounts: Accounts, catalogue: Catalogue) -> None:
-        self.store, self.registry, self.accounts, self.catalogue = store, registry, accounts, catalogue
-
-    @classmethod
-    def of(cls, tools: Tools) -> Bench:
-        """Return the bench of an installation: the same one for the same store, so that its caches hold."""
-        raise NotImplementedError
-
-
-def choices(bench: Bench, adapter: str, event: str, account: str = "", most: int = 20) -> list[Chosen]:
-    """Return the newest stored events of this type, and at the end the declared samples (``id`` None)."""
-    raise NotImplementedError
-
-
-def load(bench: Bench, chosen: Chosen) -> Loaded | None:
-    """Return an event with what is known about it; None where it can no longer be read."""
-    raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotView:
-    """One slot of the approved template (or one that the mapping fills and the template has not)."""
-
-    key: str
-    kind: str
-    """``text``, ``url_suffix``, ``payload``, …; ``""``: the template has no such slot."""
-    limit: int | None
-    required: bool
-    example: str
-    expression: str
-    """``""``: the mapping does not fill it."""
-    value: str = field(default="", repr=False)
-    """What would be sent, cut to its limit."""
-    fault: str = ""
-    """What is wrong, in words; ``""``: nothing."""
-    blank: bool = False
-    """There is nothing to print, or no expression."""
-    length: int = 0
-    """Characters before it was cut; more than ``limit`` means that it was."""
-    suggestion: str = ""
-    """The expression with a fallback, where it came out blank."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientView:
-    """One expression of ``to.phone``, in the order in which they are tried."""
-
-    path: str
-    """``to.phone.0``"""
-    expression: str
-    phone: str = field(default="", repr=False)
-    """E.164; ``""``: none here."""
-    words: str = field(default="", repr=False)
-    chosen: bool = False
-    """The first that holds a number: it is written to."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionView:
-    """One row of the conditions."""
-
-    path: str
-    """``when.conditions.all.0``"""
-    field: str
-    wanted: str
-    """``more than 50``"""
-    actual: str = field(repr=False)
-    holds: bool | None
-    """None: the row has a fault."""
-    fault: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimingView:
-    """When it would leave."""
-
-    due: datetime | None
-    """None: cannot be told (``timing.at`` prints no moment)."""
-    expires_at: datetime | None
-    held_until: datetime | None
-    """The end of quiet hours that it would come due in."""
-    zone: str
-    """The zone in which ``words`` tell the time."""
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What a mapping's text makes of an event."""
-
-    event: Chosen | None
-    """None: there is no such event any more, and no sample."""
+    form: Form | None
+    mapping: Notification | None
+    """With faults: without its faulty parts; None where it is no TOML, or no notification."""
     faults: tuple[Fault, ...]
-    """Of form and of check, with their paths; all that publishing would refuse."""
-    sentence: str
-    """``""`` where the text has faults of form."""
-    slots: tuple[SlotView, ...] = ()
-    recipients: tuple[RecipientView, ...] = ()
-    conditions: tuple[ConditionView, ...] = ()
-    timing: TimingView | None = None
-    decision: Decision | None = None
-    """What the road would decide, with its steps, consent among them; None where the text cannot be used."""
-    person: Person | None = field(default=None, repr=False)
-    """Whom the recipient's number belongs to, as far as that is known."""
-    template: Template | None = None
-    """The one that is shown, in ``language``."""
-    category: Category | None = None
-    language: str = ""
-    chosen_language: str = ""
-    """The one that would be sent."""
-    languages: tuple[str, ...] = ()
-    """Those in which the channel has the template."""
-    bubble: Bubble | None = None
-    payload: Payload = field(default_factory=dict, repr=False)
-    masked: bool = False
+
+
+@lru_cache(maxsize=128)
+def _understand(name: str, source: str) -> _Text:
+    try:
+        found = read(name, source)
+    except MappingError as error:
+        try:
+            form = read_form(source)
+            return _Text(form, salvage(name, source, form), error.faults)
+        except MappingError:
+            return _Text(None, None, error.faults)
+    if isinstance(found, Notification):
+        return _Text(read_form(source), found, ())
+    return _Text(None, None, (Fault("kind", f"is {kind_of(source)!r}: this is no notification."),))
 
 
 def preview(
@@ -199,60 +74,140 @@ def preview(
 
     ``event_id`` None: the sample of the mapping's event. ``language``: show the template in that one, whatever
     would be sent. ``at``: the moment of planning; by default when the event came in, so that an old event is
-    not simply too late.
+    not simply too late, and for a sample the moment when its message would be due.
     """
-    raise NotImplementedError
+    bench.catalogue.refresh()
+    text = _understand(name, source)
+    mapping = text.mapping
+    chosen: EventId | Chosen | None = event_id
+    if chosen is None and mapping is not None:
+        chosen = next(iter(samples(bench, mapping.when.adapter, mapping.when.event)), None)
+    loaded = load(bench, chosen) if chosen is not None else None
+    if mapping is None or text.form is None:
+        return _without_mapping(text, loaded)
+    channel = _channel(bench, mapping)
+    faults = text.faults or _check(bench, mapping, channel)
+    if loaded is None:
+        template, languages = _template(bench, mapping, channel, language or mapping.template.language.default)
+        return Preview(
+            event=None, faults=faults, sentence=_sentence(bench, text, template), template=template,
+            category=template.category if template else None, language=template.language if template else "",
+            languages=languages, bubble=fill(template, {}) if template else None,
+        )  # fmt: skip
+    return _Show(bench, text.form, mapping, loaded, channel, at).preview(faults, _Wish(language, not text.faults))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadView:
-    """One field rule of a contact mapping, and what it read."""
-
-    path: str
-    """``fields.3``"""
-    contact: str
-    direction: str
-    vendor: str
-    value: str = field(default="", repr=False)
-    """What the contact's field would become; ``""``: not spoken of."""
-    told: str = field(default="", repr=False)
-    """For consent: the vendor's own value."""
-    words: str = field(default="", repr=False)
-    """When and how, or why nothing was read."""
-    writes: str = field(default="", repr=False)
-    """What would be written back for this person, ``""``: nothing."""
+def _without_mapping(text: _Text, loaded: Loaded | None) -> Preview:
+    if loaded is None:
+        return Preview(event=None, faults=text.faults, sentence="")
+    fields = loaded.topic.fields if loaded.topic else ()
+    return Preview(
+        event=loaded.chosen, faults=text.faults, sentence="", payload=loaded.event.payload, fields=fields
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactPreview:
-    """What a contact mapping reads of an event, and would write back for the person."""
-
-    event: Chosen | None
-    faults: tuple[Fault, ...]
-    record: str = ""
-    """``customer:5521``; ``""``: it shows nobody's record."""
-    fields: tuple[ReadView, ...] = ()
-    unread: tuple[str, ...] = ()
-    """What was there and could not be read."""
-    payload: Payload = field(default_factory=dict, repr=False)
-    masked: bool = False
+def _channel(bench: Bench, mapping: Notification) -> AccountId | None:
+    """Return who sends; where the mapping does not say, somebody who has its template, for the eye alone."""
+    found = bench.catalogue.channel(mapping)
+    if found is not None or mapping.template.account:
+        return found
+    has = (
+        each.id
+        for each in bench.catalogue.channels()
+        if any(template.name == mapping.template.name for template in bench.catalogue.templates(each.id))
+    )
+    return next(has, None)
 
 
-def preview_contact(bench: Bench, name: str, source: str, event_id: EventId | Chosen | None = None) -> ContactPreview:
-    """Show what a contact mapping reads of an event, and would write back; never raises for what they hold."""
-    raise NotImplementedError
+def _check(bench: Bench, mapping: Notification, channel: AccountId | None) -> tuple[Fault, ...]:
+    names = [account.name for account in bench.catalogue.channels()]
+    sends = bench.catalogue.channel(mapping)
+    stored = bench.catalogue.templates(channel) if sends is not None else []
+    return tuple(check_against(bench.registry, mapping, names, stored))
 
 
-def situation_of(bench: Bench, loaded: Loaded, mapping: Any, *, at: datetime | None = None) -> Situation:
-    """Return the situation the road would plan with."""
-    raise NotImplementedError
+def _sentence(bench: Bench, text: _Text, template: Template | None) -> str:
+    if text.mapping is None or text.faults:
+        return ""
+    return say(text.mapping, topics=bench.topics(text.mapping.when.adapter), template=template)
 
 
-def masked(seen: Preview) -> Preview:
-    """Return the same for somebody who may not see personal data: values, texts, recipients and payload hidden."""
-    raise NotImplementedError
+def _template(
+    bench: Bench, mapping: Notification, channel: AccountId | None, language: str
+) -> tuple[Template | None, tuple[str, ...]]:
+    """Return the template to show, in this language or the next best, and the languages there are."""
+    versions: Mapping[str, Template] = {
+        template.language: template
+        for template in bench.catalogue.templates(channel)
+        if template.name == mapping.template.name
+    }
+    wanted = (language, mapping.template.language.default, *versions)
+    return next((versions[each] for each in wanted if each in versions), None), tuple(versions)
 
 
-def masked_contact(seen: ContactPreview) -> ContactPreview:
-    """The same for a contact preview."""
-    raise NotImplementedError
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    language: str
+    decides: bool
+    """Whether the text is sound enough to be decided by."""
+
+
+class _Show:
+    """One text and one event."""
+
+    def __init__(
+        self, bench: Bench, form: Form, mapping: Notification, loaded: Loaded, channel: AccountId | None,
+        at: datetime | None,
+    ) -> None:  # fmt: skip
+        self.bench, self.form, self.mapping, self.loaded, self.channel = bench, form, mapping, loaded, channel
+        self.situation = situation_of(bench, loaded, mapping, at=at)
+        self.probe: Probe = probe(mapping, self.situation)
+        due = self.probe.due
+        if at is None and loaded.chosen.id is None and due is not None and due < loaded.arrived_at:
+            # A sample's appointments are long past: it is shown as on the day when it would have left.
+            self.situation = situation_of(bench, loaded, mapping, at=due)
+
+    def preview(self, faults: Sequence[Fault], wish: _Wish) -> Preview:
+        bench, loaded, mapping, probe = self.bench, self.loaded, self.mapping, self.probe
+        template, languages = _template(bench, mapping, self.channel, wish.language or probe.language)
+        fields = bench.fields(loaded.chosen.adapter, loaded.event.type)
+        earlier = [(root, each) for root, (inner, _) in remembered_fields(bench, loaded) for each in inner]
+        every = [*fields, *(replace(each, path=f"{root}.{each.path}") for root, each in earlier)]
+        slots = tuple(slot_views(self.form, mapping, template, probe, every))
+        recipients = tuple(recipient_views(self.form, mapping, probe))
+        decision, person = self._decide() if wish.decides else (None, None)
+        send = decision.verdict if decision else None
+        shown = {slot.key: slot.value for slot in slots if slot.value}
+        if isinstance(send, Send) and template is not None and send.language == template.language:
+            shown = dict(send.slots)
+        return Preview(
+            event=loaded.chosen,
+            faults=tuple(faults),
+            sentence=say(mapping, topics=bench.topics(mapping.when.adapter), template=template) if wish.decides else "",
+            slots=slots,
+            recipients=recipients,
+            conditions=tuple(condition_views(self.form, probe.roots)),
+            timing=timing_view(
+                mapping, probe, at=self.situation.now, category=template.category if template else None,
+                policy=self.situation.policy.quiet, phone=phone_of(recipients), zones=self._zones(person),
+            ),
+            decision=decision,
+            person=person,
+            template=template,
+            category=template.category if template else None,
+            language=template.language if template else "",
+            chosen_language=probe.language,
+            languages=languages,
+            bubble=fill(template, shown) if template else None,
+            payload=loaded.event.payload,
+            fields=fields,
+        )  # fmt: skip
+
+    def _decide(self) -> tuple[Decision, Person | None]:
+        drafted = draft(self.mapping, 0, self.situation)
+        with self.bench.store.read() as tx:
+            return consult(tx, [(self.loaded.new, drafted)], self.situation.now)[0]
+
+    def _zones(self, person: Person | None) -> tuple[str, str]:
+        timezone = self.situation.account.get("timezone")
+        return person.contact.timezone if person else "", timezone if isinstance(timezone, str) else ""
