@@ -44,7 +44,7 @@ class Story:
     found: bool = True
 
 
-_WRITTEN = re.compile(r"(?<![\w.+:#\-])(?:\+\d|00\d|0\d)[\d \u00a0()\-]{5,}\d(?!\w)")
+_WRITTEN = re.compile(r"(?<![\w.+:#\-])(?:\+\d|00\d|0\d)[\d \u00a0()\-]{5,}\d(?!-?\w)")
 
 
 def hide_phone(phone: str) -> str:

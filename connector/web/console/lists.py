@@ -36,6 +36,7 @@ _NUMBER = re.compile(
 )
 """Numbers of orders, and names that the program gives to records: they tell of nobody."""
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
+_SLOT = re.compile(r"^(slot [^:]{1,80}: ).+", re.DOTALL)
 _MAIL = re.compile(r"[\w.+\-]+@(?=[\w\-]+\.)")
 
 
@@ -128,9 +129,9 @@ def label_as(label: str, *, whole: bool) -> str:
 def told(words: str | None) -> str:
     """Show a sentence of a trace; what it quotes, and addresses in it, may tell of a person."""
     words = words or ""
-    if not (_QUOTED.search(words) or _MAIL.search(words)) or sees_people():
+    if not any(sign.search(words) for sign in (_QUOTED, _MAIL, _SLOT)) or sees_people():
         return words
-    return _MAIL.sub("•••@", _QUOTED.sub("“•••”", words))
+    return _MAIL.sub("•••@", _QUOTED.sub("“•••”", _SLOT.sub(r"\1•••", words)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -14,7 +14,7 @@ from connector.flow.life import tell_life, tone_of
 from connector.flow.portrait import Portrait
 from connector.flow.story import Line, Tone, hidden, spoken
 from connector.flow.would import Would, would
-from connector.model import EventId, Permission, now
+from connector.model import EventId, Permission, Step, now
 from connector.store import Transaction, counts, find, look
 from connector.store.views import DecisionRow, EventFile, EventFilter, EventRow, MessageFile, MessageFilter, RequestRow
 from connector.web.console.frame import console, needs, store, tools
@@ -132,14 +132,32 @@ def _requests(tx: Transaction, found: find.Found, events: Iterable[EventRow]) ->
     return look.list_requests(tx, (), ids=bare) if bare else []
 
 
-def _present(id_: str, ids: Sequence[str]) -> list[Would] | None:
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What one mapping would make of an event now."""
+
+    mapping: str
+    version: int
+    tone: str
+    words: str
+    reason: str
+    gates: list[Gate]
+
+
+def _present(id_: str, ids: Sequence[str]) -> list[Present] | None:
     """Return what would be decided about an event now; None where nobody asked, or it can no longer be read."""
     if not id_ or id_ not in ids:
         return None
     desk = tools().desk
     desk.catalogue.refresh()
     with store().read() as tx:
-        return would(tx, desk, EventId(id_), now())
+        found = would(tx, desk, EventId(id_), now())
+    return None if found is None else [_presently(item) for item in found]
+
+
+def _presently(item: Would) -> Present:
+    gates = _gates(item.steps, held=item.tone is Tone.INFO)
+    return Present(item.mapping, item.version, item.tone, item.words, item.reason, gates)
 
 
 def _tell(tx: Transaction, id_: str) -> Told | None:
@@ -151,7 +169,7 @@ def _tell(tx: Transaction, id_: str) -> Told | None:
 
 def _chain(file: EventFile, made: DecisionRow) -> Chain:
     message = next((item for item in file.messages if item.message.id == made.message_id), None)
-    gates = [_gate(step.name, step.ok, step.words) for step in made.steps]
+    gates = _gates(made.steps)
     if made.verdict != "send" or message is None:
         cause = CAUSES.get(made.reason)
         return Chain(
@@ -164,6 +182,19 @@ def _chain(file: EventFile, made: DecisionRow) -> Chain:
         made.mapping, made.version, tone_of(row.state), f"message {spoken(row.state)}", tuple(gates),
         CAUSES.get(row.reason), message, tuple(life),
     )  # fmt: skip
+
+
+def _gates(steps: Sequence[Step], *, held: bool = False) -> list[Gate]:
+    """Return the gates of a decision; slots that were filled are one of them."""
+    filled = [step for step in steps if step.ok and step.name.startswith("slot ")]
+    gates: list[Gate] = []
+    for step in steps:
+        if step not in filled:
+            gate = _gate(step.name, step.ok, step.words)
+            gates.append(replace(gate, tone=Tone.INFO, verdict="held") if held and not step.ok else gate)
+        elif step is filled[-1]:
+            gates.append(_gate("slots", True, "the one is filled" if len(filled) == 1 else f"{len(filled)} filled"))
+    return gates
 
 
 def _gate(name: str, ok: bool, words: str) -> Gate:
