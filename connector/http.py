@@ -13,10 +13,9 @@ of the CPU of a call.
 
 from __future__ import annotations
 
-import ipaddress
 import json as jsonlib
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from requests import exceptions as wrong
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import (
     ClosedPoolError,
@@ -46,6 +45,7 @@ from connector import __version__
 from connector.errors import ConfigurationError, ConnectorError, RemoteError, TemporaryError, UncertainError
 from connector.model import Json, parse_json
 from connector.model.exchange import Exchange, secrets_of
+from connector.security.addresses import is_loopback as is_loopback
 
 ANSWER_CAP = 8 * 1024 * 1024
 """Bytes, after unpacking; longer answers are refused."""
@@ -60,6 +60,7 @@ _HEADERS = {
 }
 _PORTS = {"https": 443, "http": 80}
 
+Guard = Callable[[str, int], Sequence[str]]
 MEANING: Mapping[type[Exception], type[ConnectorError]] = {
     # Our own request is malformed, so it was never made.
     wrong.URLRequired: ConfigurationError,
@@ -118,31 +119,27 @@ def recorded() -> Iterator[list[Exchange]]:
         _said.reset(before)
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class Http:
     """A session that may speak to ``hosts`` only; safe to use from many threads at once.
 
     ``hosts``: ``host`` (the scheme's usual port) or ``host:port`` (that port); ``[::1]:8080`` for IPv6.
     ``threads``: how many calls run at once, so that each finds its connection open.
-    ``timeout``: seconds for connecting, and for each wait for further bytes.
+    ``timeout``: seconds for connecting, and for each wait for further bytes. ``guard``: gives the addresses that
+    may be connected to for a host and port, or raises OSError; for hosts that somebody typed in.
 
     Raises ConfigurationError where a host is not one.
     """
 
-    def __init__(self, hosts: Iterable[str], *, threads: int = 16, timeout: tuple[float, float] = (3.05, 20.0)) -> None:
+    def __init__(
+        self, hosts: Iterable[str], *, threads: int = 16, timeout: tuple[float, float] = (3.05, 20.0),
+        guard: Guard | None = None,
+    ) -> None:  # fmt: skip
         self.hosts = frozenset(map(_host, hosts))
         self._timeout = timeout
         self._known: dict[str, tuple[str, str]] = {}
         self._adapter = _Adapter(pool_connections=max(10, len(self.hosts)), pool_maxsize=threads)
+        if guard is not None:
+            self._adapter.poolmanager.pool_classes_by_scheme = _guarded(guard)
 
     def request(
         self,
@@ -153,8 +150,9 @@ class Http:
         json: Any = None,
         data: bytes | None = None,
         params: Mapping[str, str] | None = None,
+        most: int | None = None,
     ) -> Answer:
-        """Make one request and return the answer, whatever its status.
+        """Make one request and return the answer, whatever its status; ``most``: only the beginning of its body.
 
         ``json`` is sent as UTF-8 JSON (a Decimal as a number), ``data`` as it is.
 
@@ -166,7 +164,7 @@ class Http:
         try:
             response = self._adapter.send(prepared, stream=True, timeout=self._timeout)
             try:
-                answer = _read(response, host)
+                answer = _read(response, host, most)
             finally:
                 # After a whole answer the connection is back in the pool, and this does nothing.
                 response.close()
@@ -330,7 +328,9 @@ def _host(text: str) -> str:
     return text.lower()
 
 
-def _read(response: requests.Response, host: str) -> Answer:
+def _read(response: requests.Response, host: str, most: int | None = None) -> Answer:
+    if most is not None:
+        return Answer(response.status_code, {}, response.raw.read1(most)[:most])
     size = response.headers.get("Content-Length", "")
     bounded = not (size.isdigit() and int(size[:20]) > ANSWER_CAP) or response.request.method == "HEAD"
     body = b""
@@ -362,6 +362,25 @@ class _Connection(HTTPSConnection):
 
 class _Pool(HTTPSConnectionPool):
     ConnectionCls = _Connection
+
+
+def _guarded(guard: Guard) -> dict[str, Any]:
+    """Return pools whose connections go to addresses alone that a guard gave, in the moment of connecting."""
+
+    def pool(base: Any) -> Any:
+        class Connection(base.ConnectionCls):  # type: ignore[misc]
+            _dns_host: str
+
+            def _new_conn(self) -> Any:
+                host, self._dns_host = self._dns_host, guard(self._dns_host, self.port)[0]
+                try:
+                    return super()._new_conn()
+                finally:
+                    self._dns_host = host  # the name that the certificate must have
+
+        return type("_Guarded", (base,), {"ConnectionCls": Connection})
+
+    return {"http": pool(HTTPConnectionPool), "https": pool(_Pool)}
 
 
 class _Adapter(HTTPAdapter):
