@@ -57,19 +57,21 @@ class _Pattern(BaseConverter):
 
 def _pattern(name: str, regex: str, words: str, *, slashes: bool = False) -> tuple[str, type[_Pattern]]:
     schema = {"type": "string", "pattern": f"^{regex}$", "description": words}
+    regex = regex.replace("(?:/", f"(?:/(?!{_BELOW})")
     made = type(name.title(), (_Pattern,), {"regex": regex, "part_isolating": not slashes, "schema": schema})
     return name, made
 
 
+_STEP = "[a-z0-9][a-z0-9_.-]*"
+_BELOW = "(?:draft|check|publish|unpublish|rollback|versions|diff|preview)(?:/|$)"
+"""What stands below a mapping is no part of its name."""
 CONVERTERS = dict(
     [
         _pattern("ident", "[0-9a-z]{26}", "One of our ids"),
         _pattern("account", "[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "The name of an account"),
         _pattern("slug", "[A-Za-z0-9_-]{1,120}", "A name"),
         _pattern("label", "[^/\x00-\x1f\x7f]{1,100}", "A label"),
-        _pattern(
-            "mapping", "[a-z0-9][a-z0-9_.-]*(?:/[a-z0-9][a-z0-9_.-]*){0,3}", "The name of a mapping", slashes=True
-        ),
+        _pattern("mapping", f"{_STEP}(?:/{_STEP}){{0,3}}", "The name of a mapping", slashes=True),
     ]
 )
 
@@ -109,6 +111,8 @@ def create_api(tools: Wiring) -> Flask:
         api.register_converter(converter, lambda made: dict(made.schema))
     for room in ROOMS:
         api.register_blueprint(room)
+    # What marshmallow checks by a method, the document must say by itself.
+    api.spec.components.schemas["SendForm"]["oneOf"] = [{"required": ["data"]}, {"required": ["event"]}]
     app.extensions["api"] = api
     app.register_blueprint(pages)
     return app

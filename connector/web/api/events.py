@@ -14,7 +14,7 @@ from connector.store import inbox, look
 from connector.store.views import DecisionRow, EventFilter, EventRow, RequestRow
 from connector.web.api.forms import Form, Id, Text, When, Word, anything, header
 from connector.web.api.frame import PageForm, needs, page, page_of, payload, room, store, tools
-from connector.web.api.problems import Wrong, invalid, missing
+from connector.web.api.problems import Wrong, conflict, missing
 from connector.wiring import Reached
 
 events = room("Events", "What happened at shops, CRMs and other sources, and what was decided about it.")
@@ -162,7 +162,7 @@ def push_event(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = reached(given["account"])
     if found.receiver is None or found.adapter.channel is not None:
-        raise invalid(Wrong("account", "This account takes no events: choose a shop, a CRM or a webhook."))
+        raise conflict(Wrong("account", "This account takes no events: choose a shop, a CRM or a webhook."))
     raw = write_json(given["body"]).encode("utf-8", "replace")
     made = found.receiver.pushed(given["topic"], raw, now())
     key = pushed.key_of(header("Idempotency-Key"), given["topic"], raw)

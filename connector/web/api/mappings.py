@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
+from flask import request
 from marshmallow import Schema, fields
 
 from connector.errors import MappingError
@@ -18,13 +20,14 @@ from connector.store import mappings as rows
 from connector.store.mappings import Conflict, MappingRow, VersionRow
 from connector.web.api.forms import Form, Text, When, Whole, header
 from connector.web.api.frame import PageForm, actor_name, after_name, needs, page, page_of, record, room, store, tools
-from connector.web.api.problems import ProblemError, Wrong, invalid, missing
+from connector.web.api.problems import ProblemError, missing
 
 mappings = room("Mappings", "What is sent when and to whom; and which field is which.")
 MOST_TEXT = 200_000
+_TAG = re.compile(r'"r([0-9]{1,9})"')
 _IF_MATCH = {
     "in": "header", "name": "If-Match", "required": False,
-    "schema": {"type": "string", "pattern": '^"r[0-9]{1,9}"$'},
+    "schema": {"type": "string"},
     "description": 'The ETag of the draft that your text was made from: `"r7"`. Without it the mapping must be new',
 }  # fmt: skip
 
@@ -301,14 +304,13 @@ def _find_version(tx: Any, name: str, number: int) -> VersionRow:
 
 
 def _revision() -> int | None:
-    """Return the revision that If-Match names; None where it is not sent."""
-    text = header("If-Match")
-    number = text.removeprefix('"r').removesuffix('"')
-    if not text:
+    """Return the revision that If-Match names; None: it is not sent. What is no ETag of ours fits no draft."""
+    if "If-Match" not in request.headers:
         return None
-    if text != f'"r{number}"' or not (number.isascii() and number.isdigit() and len(number) < 10):
-        raise invalid(Wrong("If-Match", 'Send the ETag of the draft as it was: "r7".'))
-    return int(number)
+    match = _TAG.fullmatch(header("If-Match"))
+    if match is None:
+        raise ProblemError(412, 'If-Match names no draft of this mapping; send its ETag as it was: "r7".')
+    return int(match[1])
 
 
 def _tag(revision: int) -> str:

@@ -17,7 +17,7 @@ from connector.store.views import AttemptRow, MessageFile, MessageFilter, Messag
 from connector.web.api.events import ACCOUNT, DecisionSchema, show_decision
 from connector.web.api.forms import ID, NAME, Form, Id, Text, When, Word, anything, header
 from connector.web.api.frame import PageForm, caller, needs, number, page, page_of, pick, room, store, texts, tools
-from connector.web.api.problems import ProblemError, Wrong, invalid, missing
+from connector.web.api.problems import ProblemError, Wrong, conflict, invalid, missing
 
 messages = room("Messages", "What is sent to people, and what becomes of it.")
 _NEEDED = {
@@ -189,7 +189,7 @@ def send_message(given: Mapping[str, Any]) -> Mapping[str, Any]:
     if not name:
         raise invalid(Wrong("Idempotency-Key", "Send this header: your own name for this wish, such as an order's id."))
     if given["to"] and read_phone(given["to"]) is None:
-        raise ProblemError(409, "to: this is no number that can be called.", [Wrong("to", "Not a valid number.")])
+        raise conflict(Wrong("to", "This is no number that can be called."))
     answer, _ = again.once(store(), caller().id, name, given, lambda: _send(given, name))
     return answer
 

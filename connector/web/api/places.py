@@ -19,7 +19,7 @@ from connector.store.templates import TemplateRow
 from connector.web.api.events import ACCOUNT, reached
 from connector.web.api.forms import Form, Id, Text, Truth, When, Word
 from connector.web.api.frame import PageForm, after_name, needs, page, page_of, pick, record, room, store, tools
-from connector.web.api.problems import Wrong, invalid, missing
+from connector.web.api.problems import Wrong, conflict, missing
 
 places = room("Accounts", "Connected shops, organisations and numbers; read only.")
 sheets = room("Templates", "The channel's templates, as it told them last.")
@@ -199,7 +199,7 @@ def sync_templates(given: Mapping[str, Any]) -> dict[str, Any]:
         name = reached(given["account"]).account.name
         senders = [item for item in senders if item.name == name]
         if not senders:
-            raise invalid(Wrong("account", "This account has no templates: it reaches nobody."))
+            raise conflict(Wrong("account", "This account has no templates: it reaches nobody."))
     for item in senders:
         tools().queue.ring("sync_templates", item.id)
     return {"accounts": [item.name for item in senders]}

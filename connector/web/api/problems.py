@@ -78,6 +78,11 @@ def invalid(*errors: Wrong) -> ProblemError:
     return ProblemError(422, f"{errors[0].path}: {errors[0].words}" if errors[0].path else errors[0].words, errors)
 
 
+def conflict(*errors: Wrong) -> ProblemError:
+    """Return the problem that a request is well formed, and does not fit what is here."""
+    return ProblemError(409, f"{errors[0].path}: {errors[0].words}", errors)
+
+
 def wrongs(messages: Any, path: str = "") -> Iterator[Wrong]:
     """Yield what marshmallow complains of, flat."""
     if isinstance(messages, Mapping):
