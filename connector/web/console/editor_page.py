@@ -41,6 +41,15 @@ console.add_app_template_filter(takes_of, "takes")
 console.add_app_template_filter(picker.operators_for, "operators")
 
 
+@console.app_template_filter("rule_words")
+def rule_words(rule: Sheet) -> str:
+    """Say in a few words when a rule counts and what it does."""
+    what = [deed["what"] for deed in _deeds({"after": [rule]})]
+    more = f" and {len(what) - 1} more" if len(what) > 1 else ""
+    on = OUTCOME_WORDS.get(rule["on"], rule["on"])
+    return f"{on} → {what[0][:60]}{more}" if what else f"{on} → nothing yet"
+
+
 @console.app_template_filter("slot_kind")
 def slot_kind(kind: str) -> str:
     """Say what a slot takes."""

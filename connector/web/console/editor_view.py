@@ -115,9 +115,10 @@ def _under(each: Offer) -> tuple[str, str]:
     if not each.declared:
         return REST, each.label
     head, _, tail = each.label.partition(": ")
-    if each.where == "event" and tail and "." in each.path:
-        return head, tail[0].upper() + tail[1:]
-    return GROUPS.get(each.where, f"Remembered: {each.where}"), each.label
+    short = tail[0].upper() + tail[1:] if tail and "." in each.path else each.label
+    if each.where == "event":
+        return head if short != each.label else GROUPS["event"], short
+    return GROUPS.get(each.where, f"Remembered: {each.where}"), short
 
 
 def is_missing(slot: SlotView) -> bool:
