@@ -185,7 +185,7 @@ def policy(tx: Transaction) -> str:
 def set_policy(store: Store, word: str) -> None:
     """Say who must have a second factor. Raises TeamError."""
     if word not in POLICIES:
-        raise TeamError(f"Take one of {', '.join(POLICIES)}.", "policy")
+        raise TeamError(f"Take one of {', '.join(POLICIES)}.")
     with store.write() as tx:
         marks.put(tx, POLICY, word)
 
@@ -231,4 +231,4 @@ def _hold(tx: Transaction, user_id: str) -> UserRow:
 
 def _require_another_owner(tx: Transaction, row: UserRow) -> None:
     if row.role is Role.OWNER and row.active and not set(users.lock_owners(tx)) - {row.id}:
-        raise TeamError("The last owner stays: make somebody else an owner first.", "role")
+        raise TeamError("The last owner stays: make somebody else an owner first.")

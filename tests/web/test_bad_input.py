@@ -18,14 +18,13 @@ from click.testing import CliRunner
 from connector.cli import cli
 from connector.contract import Adapter, Channel
 from connector.errors import MappingError
-from connector.flow import drift, explain, publish, replay
+from connector.flow import drift, explain, publish, replay, team
 from connector.flow.deliver import Drain
-from connector.model import Item, Message, Reason, RemoteId, Sent, State, Template, Verified
+from connector.model import Item, Message, Reason, RemoteId, Role, Sent, State, Template, Verified
 from connector.registry import Registry
 from connector.store import look
 from connector.store.inbox import MAX_TRIES
 from connector.testing.bodies import HOSTILE_JSON, odd, put
-from connector.web import page_token
 from connector.wiring import Wiring
 from tests.web.conftest import (
     APP_SECRET,
@@ -170,8 +169,12 @@ def test_what_cannot_be_read_is_acknowledged_kept_and_shown(
 
 
 def pages(house: House) -> House:
-    """Return the house after its pages were opened with the token."""
-    house.open("/requests", query_string={"token": page_token(house.tools.settings.data)})
+    """Return the house after an owner has signed in to its pages by a link."""
+    owner = team.add(house.store, email_="o@example.org", name_="O", role=Role.OWNER, password="marmalade-orbit-flint")
+    path = f"/sign-in/link/{team.make_link(house.store, owner.id)}"
+    token = re.search(r'name="csrf_token" value="([^"]+)"', house.open(path).text)
+    assert token is not None
+    assert house.open(path, "POST", data={"csrf_token": token[1]}).status_code == 303
     return house
 
 

@@ -38,7 +38,7 @@ def invite() -> str | tuple[str, int]:
     given = {"email": request.form.get("email", "")[:300], "role": request.form.get("role", "")}
     try:
         if given["role"] not in tuple(Role):
-            raise TeamError("Say what they may do.", "role")
+            raise TeamError("Say what they may do.")
         row, word = team.invite(store(), given["email"], Role(given["role"]), actor().id)
     except TeamError as error:
         return _draw(error, given), 400
@@ -85,7 +85,7 @@ def change_role(id_: str) -> str | AnyResponse:
 
     def change() -> str:
         if word not in tuple(Role):
-            raise TeamError("Say what they may do.", "role")
+            raise TeamError("Say what they may do.")
         before = team.set_role(store(), id_, Role(word)).role
         if before != word:
             record("user.role_changed", id_, f"{before} to {word}")
