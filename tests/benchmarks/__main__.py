@@ -3,7 +3,7 @@
 Absolute figures drift with the machine; every comparison is therefore a ratio of two things that were
 measured side by side in this run.
 
-    python -m tests.benchmarks [--quick] [--only acks,sends,loop,render,writeback]
+    python -m tests.benchmarks [--quick] [--only acks,sends,loop,render,writeback,analytics]
         [--database sqlite,postgresql] [--json FILE]
 """
 
@@ -31,6 +31,7 @@ from connector.flow.deliver import Drain
 from connector.mapping import Situation, load, plan
 from connector.model import Message, Request, Send, State, Verified, now
 from connector.store import outbox
+from tests.benchmarks import figures as figures_
 from tests.benchmarks import http_load, orders, write_back
 from tests.benchmarks.http_load import Load
 from tests.benchmarks.mock_graph import MockGraph
@@ -45,7 +46,7 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
-    parser.add_argument("--only", default="render,acks,sends,loop,writeback")
+    parser.add_argument("--only", default="render,acks,sends,loop,writeback,analytics")
     parser.add_argument("--database", default="sqlite,postgresql")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -64,6 +65,8 @@ def main() -> None:
             told["loop"] = measure_loop(database, int(2000 * scale))
         if "writeback" in wanted:
             told["writeback"] = write_back.measure(database, int(10_000 * scale), say)
+        if "analytics" in wanted:
+            told["analytics"] = figures_.measure(database, int(1_000_000 * scale), say)
     print("\n" + json.dumps(figures))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1))

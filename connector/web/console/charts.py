@@ -26,11 +26,9 @@ class Column:
 
 
 def ceiling(most: int) -> int:
-    """Return the round number that an axis ends at: 1, 2 or 5 times a power of ten, at least ``most``."""
-    if most <= 5:
-        return max(most, 1)
-    power = int(10 ** int(log10(most)))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= most)
+    """Return the round number that an axis ends at, at least ``most``; even, so that its half is a whole one."""
+    power = int(10 ** max(int(log10(max(most, 1))), 0))
+    return next(int(step * power) for step in (2, 4, 6, 8, 10, 12, 16) if step * power >= most)
 
 
 def columns(title: str, words: str, given: Sequence[Column], classes: Sequence[str], *, most: int = 0) -> Markup:
