@@ -53,7 +53,7 @@ class Offer:
     hint: str = ""
     """For lists: the filter that prints all of it."""
     present: bool = True
-    """False: declared, and not in this event."""
+    """False: there is nothing in this event, or an empty text or list."""
     declared: bool = True
     """False: in this event, and nobody declared it."""
     usable: bool = True
@@ -147,7 +147,7 @@ def _bare(path: str) -> str:
 
 def _offer(where: str, start: str, found: Field, value: Json, *, declared: bool) -> Offer:
     path = start + found.path
-    present = not is_missing(value) and value != ""
+    present = not is_missing(value) and value not in ("", [], {})
     is_list = isinstance(value, Sequence) and not isinstance(value, str) if present else found.type == "list"
     is_object = isinstance(value, Mapping) if present else found.type == "object"
     hint = _hint(path, value) if is_list else ""

@@ -125,7 +125,7 @@ def masked(seen: Preview) -> Preview:
     """Return the same for somebody who may not see personal data: values, texts, recipients and payload hidden."""
     if seen.masked:
         return seen
-    slots = tuple(replace(each, value=_value(each.expression, each.value)) for each in seen.slots)
+    slots = tuple(map(_slot, seen.slots))
     shown = {each.key: each.value for each in slots if each.value}
     return replace(
         seen,
@@ -157,8 +157,13 @@ def hide_payload(payload: Payload, fields: Sequence[Field]) -> Payload:
     return hidden if isinstance(hidden, dict) else {}
 
 
-def _value(expression: str, value: str) -> str:
-    return hide_value(value) if "{{" in expression or "{%" in expression else value
+def _slot(view: SlotView) -> SlotView:
+    """Hide a value, and how long it is but for being too long; what is the same for everybody stays."""
+    if "{{" not in view.expression and "{%" not in view.expression:
+        return view
+    over = view.limit is not None and view.length > view.limit
+    length = (view.limit or 0) + 1 if over else 0
+    return replace(view, value=hide_value(view.value), fault=hide(view.fault), length=length)
 
 
 def _decision(decision: Decision, slots: dict[str, str]) -> Decision:
