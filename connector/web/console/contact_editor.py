@@ -158,6 +158,7 @@ def preview_contact(name: str, row: MappingRow, post: Posted) -> Mapping[str, An
     return {
         "now": {path: drawn("read_now", each) for path, each in view.reads.items()},
         "top-faults": drawn("top_faults", view.faults),
+        "mend-count": drawn("mend_count", view.faults),
         "faults": [[fault.path, fault.words] for fault in view.faults],
         "told": _told(view),
     }

@@ -144,6 +144,7 @@ def live(view: View) -> Mapping[str, Any]:
     return {
         "sentence": drawn("text", view.seen.sentence),
         "top-faults": drawn("top_faults", view.faults),
+        "mend-count": drawn("mend_count", view.faults),
         "phone": drawn("screen", view),
         "verdict": drawn("verdict", view.seen),
         "strip-words": drawn("strip_words", view.seen),

@@ -26,6 +26,7 @@
     const text = await answer.text();
     return mine === running ? text : null;
   }
+  const clean = (text) => text.replaceAll("\r\n", "\n");
   const given = () => new URLSearchParams(new FormData(form));
   async function look() {
     clearTimeout(timer);
@@ -54,17 +55,27 @@
     }
     localTimes(place);
   }
+  // Somebody who has typed half of an expression knows that it is not whole yet.
+  function isHalfway(box) {
+    return box?.matches?.(".expr") && isInside(box.value.slice(0, box.selectionStart)) && !box.value.slice(box.selectionStart).includes("}}");
+  }
   function show(seen) {
-    for (const id of ["sentence", "top-faults", "phone", "verdict", "todo", "strip-words"]) put(id, seen[id]);
+    const halfway = isHalfway(document.activeElement) ? document.activeElement.dataset.slot : undefined;
+    const sentence = by("sentence");
+    sentence?.classList.toggle("stale", !seen.sentence);
+    if (seen.sentence) put("sentence", seen.sentence);
+    for (const id of ["phone", "todo", "strip-words", ...(halfway === undefined ? ["top-faults", "mend-count", "verdict"] : [])]) put(id, seen[id]);
+    const mend = by("mend");
+    if (mend && halfway === undefined) mend.hidden = !seen["top-faults"];
     for (const [key, slot] of Object.entries(seen.slots || {})) {
       const row = by(`slot-${key}`);
-      if (!row) continue;
+      if (!row || (key === halfway && slot.state === "fault")) continue;
       row.className = `slot slot-${slot.state}`;
       put(`result-${key}`, slot.html);
       put(`count-${key}`, slot.count);
     }
     for (const [path, html] of Object.entries(seen.now || {})) put(`now-${path}`, html);
-    placeFaults(seen.faults || []);
+    if (halfway === undefined) placeFaults(seen.faults || []);
     if (told) told.textContent = seen.told || "";
     const hint = by("trouble");
     if (hint) hint.textContent = "";
@@ -153,19 +164,32 @@
     }
     if (text === null) return;
     const page = new DOMParser().parseFromString(text, "text/html");
-    for (const id of ["middle", "side", "phone", "verdict", "sentence", "top-faults", "words", "kept", "strip-words", "languages"]) {
+    // what was typed while the server drew is kept, and so is the place of the cursor
+    const typed = Array.from(form.elements).filter((box) => box.name && /^(text|search|textarea)$/.test(box.type) && clean(box.value) !== clean(data.get(box.name) ?? ""));
+    const active = document.activeElement;
+    const [at, caret] = form.contains(active) && active.name !== "do" ? [active.name, active.selectionStart] : [name, null];
+    for (const id of ["middle", "side", "phone", "verdict", "sentence", "mend", "words", "kept", "strip-words", "languages"]) {
       const next = page.getElementById(id);
       const here = by(id);
       if (next && here) here.replaceWith(document.adoptNode(next));
     }
     for (const [id, was] of open) if (by(id)) by(id).open = was;
     for (const item of document.querySelectorAll("details[data-open]")) item.open = true;
+    for (const box of typed) {
+      const next = form.elements.namedItem(box.name);
+      if (next?.type === box.type) next.value = box.value;
+    }
     localTimes(form);
     for (const box of form.querySelectorAll(".expr")) grow(box);
     readWords();
     search();
-    const target = form.querySelector("[data-focus]") || (name && form.elements.namedItem(name));
-    if (target?.focus) target.focus({ preventScroll: true });
+    const wanted = form.querySelector("[data-focus]");
+    const target = wanted || (at && form.elements.namedItem(at));
+    if (target?.focus && target !== document.activeElement) {
+      target.focus({ preventScroll: true });
+      if (!wanted && caret !== null && target.setSelectionRange) target.setSelectionRange(caret, caret);
+    }
+    if (typed.length) soon();
     if (by("fields") && listTop) by("fields").scrollTop = listTop;
     scrollTo({ top, behavior: "instant" });
     if (target?.scrollIntoView) target.scrollIntoView({ block: "nearest" });
