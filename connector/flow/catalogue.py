@@ -15,9 +15,10 @@ from connector.mapping.kinds import read
 from connector.mapping.people import PeoplePolicy
 from connector.mapping.people_form import shipped
 from connector.mapping.rates import Rates
-from connector.model import Account, AccountId, Template
-from connector.store import Store, Transaction, mappings, templates
+from connector.model import Account, AccountId, Template, now
+from connector.store import Store, Transaction, mappings, shadows, templates
 from connector.store.mappings import TemplateUse, VersionRow
+from connector.store.shadows import Run
 
 FRESH_SECONDS = 1.0
 MOST_OLDER = 500
@@ -54,6 +55,7 @@ class Catalogue:
         self._rates: Rates | None = None
         self._templates: dict[AccountId, dict[tuple[str, str], Template]] = {}
         self._channels: list[Account] = []
+        self._shadows: dict[str, tuple[Run, NotificationMapping]] = {}
         self._read_at = float("-inf")
 
     def refresh(self, *, at_most_old: float = FRESH_SECONDS) -> None:
@@ -63,6 +65,8 @@ class Catalogue:
         with self._store.read() as tx:
             versions = mappings.in_force(tx)
             rows = templates.all_(tx)
+            runs = shadows.open_runs(tx, now())
+        self._shadows = {run.id: self._shadows.get(run.id) or found for run in runs if (found := _shadowed(run))}
         self._channels = list(self._senders())
         self._templates = {}
         for row in rows:
@@ -117,6 +121,10 @@ class Catalogue:
         """Return what messages cost, as somebody has entered and published it; None: nobody has."""
         return self._rates
 
+    def shadows(self) -> Collection[tuple[Run, NotificationMapping]]:
+        """Return the texts that are tried on what comes, without anything being sent by them."""
+        return self._shadows.values()
+
     def version_of(self, name: str, version: int, tx: Transaction | None = None) -> Recipe | None:
         """Return any published version of a notification mapping, in force or not; None where there is none.
 
@@ -161,6 +169,14 @@ class Catalogue:
 
 _Compiled: TypeAlias = Recipe | ContactMapping | PeoplePolicy | Rates | None
 """A version, ready for use; None: it can no longer be read, which the log has told."""
+
+
+def _shadowed(run: Run) -> tuple[Run, NotificationMapping] | None:
+    try:
+        found = read(run.mapping, run.source)
+    except MappingError:
+        return None  # it could be read when the run began; another release may think otherwise
+    return (run, found) if isinstance(found, NotificationMapping) else None
 
 
 def _compile(row: VersionRow) -> _Compiled:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from connector.errors import PayloadError
-from connector.flow import pushed, retell, write
+from connector.flow import pushed, retell, shadow, write
 from connector.flow.accounts import Accounts
 from connector.flow.catalogue import Catalogue, Recipe
 from connector.flow.consult import consult
@@ -94,6 +94,8 @@ def _work_off(store: Store, desk: Desk, leased: Sequence[Leased], owner: str) ->
     done = write.write(store, desk, batch, _plan(store, desk, batch), owner=owner)
     if batch.failed:
         _give_back(store, owner, batch.failed)
+    if desk.catalogue.shadows():
+        shadow.observe(store, desk, [new for new in batch.events if new.id not in batch.replayed])
     return done
 
 

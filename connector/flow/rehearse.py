@@ -71,6 +71,8 @@ class Outcome:
     """It would wait for as long as the template is paused."""
     replaces: bool = False
     """It would have taken the place of a message that still waited."""
+    said: str = ""
+    """A digest of what it speaks about; two with the same say the same thing twice."""
     real: MessageId | None = None
     """The message that was really made about the same."""
 
@@ -213,7 +215,7 @@ class Rehearsal:
         memory.said[digest] = _micros(max(send.not_before, row.not_before, at))
         if row.state is not State.WAITING:
             return _skipped(outcome, Reason(row.reason), row.words)
-        return replace(outcome, send=send, held_until=held_until, is_paused=row.reason == "held", replaces=replaces)
+        return replace(outcome, send=send, said=digest, held_until=held_until, is_paused=row.reason == "held", replaces=replaces)
 
 
 class _Gates:
