@@ -46,7 +46,8 @@ def phrase_of(path: str) -> str:
         return path
     said = parts[-1]
     for part in reversed(parts[:-1]):
-        said = f"{part}'s {said}" if not part.endswith("s") else f"{part}' {said}"
+        many = part.endswith("s") and not part.endswith("ss")
+        said = f"{part}' {said}" if many else f"{part}'s {said}"
     return f"the {said}"
 
 
