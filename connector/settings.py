@@ -62,6 +62,11 @@ class Settings:
         """Return the address to paste at the vendor for the account with this token."""
         return f"{self.public_url}/hooks/{token}"
 
+    def local_url(self, token: str) -> str:
+        """Return the same address as this machine itself reaches it, whatever the public one is."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - only compared
+        return f"http://{host}:{self.port}/hooks/{token}"
+
     def authorize_url(self, name: str, step: str) -> str:
         """Return the address where an account's authorization begins (``start``) or ends (``callback``)."""
         return f"{self.public_url}/authorize/{name}/{step}"

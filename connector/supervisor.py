@@ -94,6 +94,8 @@ class Supervisor:
     settings: Settings
     workers: int
     web_processes: int = 1
+    beside: Callable[[], Sequence[str]] | None = None
+    """Words of a further command of ours that is kept alive, asked for whenever it starts: the sandbox."""
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -122,7 +124,9 @@ class Supervisor:
         clock = Child("clock", lambda: self._command("clock"))
         workers = [Child(f"worker-{number}", lambda: self._command("worker")) for number in range(1, self.workers + 1)]
         web = Child("web", lambda: self._command("web", "--processes", str(self.web_processes)))
-        return [servers, [clock], workers, [web]]
+        asked = self.beside
+        beside = [Child("sandbox", lambda: self._command(*asked()))] if asked else []
+        return [servers, [clock], workers, beside, [web]]
 
     def _command(self, *words: str) -> subprocess.Popen[bytes]:
         environ = os.environ | {

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,19 @@ def _settings(data: Path | None = None, host: str | None = None, port: int | Non
     show_default=True,
     help="Web processes; more than one needs PostgreSQL.",
 )
-def run(data: Path | None, host: str | None, port: int | None, workers: int, web_processes: int) -> None:
+@click.option("--sandbox", is_flag=True, help="Run a sandbox beside it: a shop and a number to try everything with.")
+def run(
+    data: Path | None, host: str | None, port: int | None, workers: int, web_processes: int, sandbox: bool
+) -> None:  # fmt: skip
     """Run everything: Valkey (when no REDIS_URL is set), web, workers, clock.
+
+    With --sandbox a stand-in shop and number run on this machine too; "Getting started" in the console connects
+    them by a button.
 
     \b
     Example:
       connector run --data ./connector-data --port 8080
+      connector run --sandbox
     """
     from connector.store import Store, migrate, users
     from connector.supervisor import Supervisor
@@ -72,7 +80,15 @@ def run(data: Path | None, host: str | None, port: int | None, workers: int, web
         )
         click.echo(f"Webhooks arrive at:  {settings.public_url}/hooks/…  (connector accounts list shows each)")
 
-    Supervisor(settings, workers, web_processes).run(ready)
+    Supervisor(settings, workers, web_processes, _sandbox(settings) if sandbox else None).run(ready)
+
+
+def _sandbox(settings: Settings) -> Callable[[], tuple[str, ...]]:
+    """Prepare a sandbox beside the service, and return how its command is worded whenever it starts."""
+    from connector.sandbox import offer
+
+    os.environ.update(offer.prepare(settings.data))
+    return lambda: offer.words(settings.data)
 
 
 @click.command()

@@ -89,7 +89,9 @@ def serve_command(
     9700: fails later, 9900: no receipt, …); docs/sandbox.md has the table, and the paths below /_sandbox/.
     """
     from connector.sandbox.server import PHONE_NUMBER_ID, WABA_ID, SandboxServer, serve
+    from connector.supervisor import follow_parent
 
+    follow_parent()
     given["token"] = given.pop("graph_token")
     org, shop = _tenants(given)
     server = SandboxServer(

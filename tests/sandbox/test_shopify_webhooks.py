@@ -117,3 +117,17 @@ def test_what_is_not_taken_comes_again_and_some_come_twice(open_shop: Open, open
     ids = {headers.get("x-shopify-webhook-id") or headers.get("shopify-webhook-id") for headers, _ in webhook.taken}
     assert len(ids) == 10
     assert admin.shop.stats()["webhooks"]["refused_posts"] == 1
+
+
+def test_an_order_that_is_placed_now_is_told_by_its_topics_in_their_order(
+    open_shop: Open, open_webhook: OpenWebhook
+) -> None:
+    webhook = open_webhook(SECRET)
+    shop = open_shop(webhook_url=webhook.url, webhook_secret=SECRET).shop
+    first, second = shop.sell(), shop.sell(("orders/cancelled",))
+    assert shop.settled(5)
+    assert [topic for topic, _ in told(webhook)] == ["orders/create", "orders/paid", "orders/cancelled"]
+    ids = [body["id"] for _, body in told(webhook)]
+    assert ids == [first["id"], first["id"], second["id"]]
+    assert first["name"] != second["name"]
+    assert {order["id"] for order in shop.orders()} == {first["id"], second["id"]}

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.model import now, parse_time
 from connector.sandbox.chance import draw
 from connector.sandbox.deliveries import Mix, Sender, orders_of
-from connector.sandbox.orders import SHOP
+from connector.sandbox.documents import document
+from connector.sandbox.orders import SHOP, orders
 from connector.sandbox.orders import Order as Made
 from connector.sandbox.shopify.budget import Bucket
 from connector.sandbox.shopify.execute import Execution, QueryError
@@ -59,6 +62,7 @@ class SandboxShop:
         self._operations: Counter[str] = Counter()
         self._postman = Postman(lambda: self._knobs, self._sender)
         self._by_human = threading.local()
+        self._season, self._sold = time.time_ns(), 0  # other orders each time it is started
         self._resolvers = Resolvers(self._stock, lambda: self._knobs, shop, self._changed)
 
     def start(self) -> None:
@@ -85,6 +89,20 @@ class SandboxShop:
         found = list(orders_of(mix, seed, self.shop, at or now()))
         self.take(found)
         return found
+
+    def sell(self, topics: Sequence[str] = ("orders/create", "orders/paid")) -> Json:
+        """Take one more order, of somebody who can be reached, and tell of it by these topics, in this order.
+
+        Return what :meth:`order` does. Raises ConfigurationError for a topic that is not told.
+        """
+        with self._lock:
+            place, self._sold = self._sold, self._sold + 1
+        one = next(islice(orders(self._season, place + 1, unusable=0, shop=self.shop, at=now()), place, None))
+        told = [(topic, document(topic, one)) for topic in topics]
+        self.take([one])
+        for topic, payload in told:
+            self._tell(topic, payload)
+        return self.order(int(one.payload["id"]))
 
     def add_customer(self, **fields: Any) -> int:
         """Add a customer (``first_name``, ``last_name``, ``email``, ``phone``, ``tags``, …), and return the id."""
@@ -240,6 +258,8 @@ class SandboxShop:
                 return as_json({"customers": self.customers()})
             case "GET", ["orders"]:
                 return as_json({"orders": self.orders()})
+            case "POST", ["sell"]:
+                return as_json(self.sell(tuple(map(str, document.get("topics") or ("orders/create", "orders/paid")))))
             case "POST", ["customer"]:
                 return as_json(self._edited(document))
             case "POST", ["expire"]:
@@ -247,7 +267,7 @@ class SandboxShop:
             case "POST", ["reset"]:
                 self.reset()
                 return as_json({"success": True})
-        words = "There are stats, config, customers, orders, customer, expire and reset."
+        words = "There are stats, config, customers, orders, sell, customer, expire and reset."
         return Answer(status=404, body=json.dumps({"error": words}).encode())
 
     def _edited(self, document: Json) -> Json:

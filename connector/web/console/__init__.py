@@ -34,6 +34,7 @@ from connector.web.console import phone as phone
 from connector.web.console import replays as replays
 from connector.web.console import requests as requests
 from connector.web.console import sight as sight
+from connector.web.console import start as start
 from connector.web.console import tasks as tasks
 from connector.web.console import team as team
 from connector.web.console import templates as templates

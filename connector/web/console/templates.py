@@ -135,8 +135,7 @@ def sync_templates() -> AnyResponse:
     else:
         record("template.sync_asked", names, f"Asked {names} for its templates.")
         say(f"{names} is asked for its templates; the list follows in a moment.")
-    back = {"account": wanted} if wanted else {}
-    return redirect(url_for("console.templates", **back), 303)
+    return redirect(url_for("console.templates", account=wanted or None), 303)
 
 
 def _list(tx: Transaction, senders: Mapping[AccountId, Account]) -> list[Listed]:
