@@ -1,0 +1,106 @@
+"""The three journeys: from the first start to the first message, mapping a field and seeing it live, finding out why."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from connector.model import State
+from connector.sandbox.deliveries import Mix
+from connector.store import look
+from connector.store.views import EventFilter, MessageFilter
+from tests.browser.conftest import OpenWindow
+from tests.browser.town import Town, found
+from tests.stories.conftest import OpenStage
+from tests.stories.kit import Stage
+
+
+@pytest.fixture
+def town(open_stage: OpenStage, open_window: OpenWindow) -> Town:
+    return found(open_stage(latency_ms=20, receipt_ms=100), open_window)
+
+
+def last_slots(stage: Stage) -> dict[str, str]:
+    """What the newest message said."""
+    with stage.store.read() as tx:
+        row = look.list_messages(tx, MessageFilter(), most=1)[0]
+    return dict(row.slots)
+
+
+def test_an_editor_maps_a_field_sees_it_live_and_it_is_what_is_sent(town: Town) -> None:
+    window = town.open(town.add("editor"), width=1600)
+    page = window.page
+    window.go("/mappings/shopify/order_paid/edit")
+    box = page.locator("[data-slot='body.1']")
+    screen = page.locator("#phone")
+    expect(screen).to_contain_text("your payment of")
+    window.keep("editor-before")
+
+    # typed by hand: each keystroke is on the phone
+    box.fill("Dear {{ customer.first_name | default: 'friend' | upcase }}")
+    expect(screen).to_contain_text(re.compile(r"Hi Dear \S+,"))
+    expect(page.locator("#unsaved")).to_have_text("Changes are not saved yet")
+
+    # a field is inserted at the cursor by keyboard alone
+    box.fill("No. ")
+    box.press("End")
+    page.locator("#find-field, [name=find]").first.fill("order number")
+    page.get_by_role("button", name=re.compile("order number", re.IGNORECASE)).first.press("Enter")
+    expect(box).to_have_value(re.compile(r"No\. \{\{ order_number \}\}"))
+    expect(screen).to_contain_text(re.compile(r"Hi No\. \d+,"))
+
+    # what is broken is told beside it, with what to do
+    box.fill("{{ customer.first_nme }}")
+    page.locator("h1").click()
+    expect(page.locator("#slot-body\\.1 .fault, [data-at='slots.body.1'] .fault").first).to_contain_text("first_name")
+    window.keep("editor-fault")
+
+    box.fill("No. {{ order_number }}")
+    expect(screen).to_contain_text(re.compile(r"Hi No\. \d+,"))
+    window.keep("editor-live")
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_load_state()
+    assert window.grave() == []
+
+    # nothing has changed for customers before it is published
+    window.go("/mappings/shopify/order_paid/publish")
+    expect(page.locator("main")).to_contain_text("order_number")
+    window.keep("publish")
+    page.get_by_label(re.compile("Why")).fill("the number instead of the name")
+    page.get_by_role("button", name=re.compile("^Publish")).click()
+    page.wait_for_load_state()
+
+    before = town.stage.counts().messages[State.READ]
+    town.stage.post(Mix(total=1, unusable=0, topics=("orders/paid",)), seed=99)
+    town.stage.until("one more is read", lambda: town.stage.counts().messages[State.READ] > before)
+    assert re.fullmatch(r"No\. \d+", last_slots(town.stage)["body.1"])
+    assert window.wrong == []
+
+
+def test_an_admin_finds_out_why_an_order_was_written_about_and_another_was_not(town: Town) -> None:
+    with town.stage.store.read() as tx:
+        sent = look.list_messages(tx, MessageFilter(), most=1)[0]
+        skipped = look.list_events(tx, EventFilter(verdict="skip"), most=1)[0]
+    window = town.open(town.add("admin"))
+    page = window.page
+
+    page.get_by_role("searchbox", name=re.compile("Find")).fill(sent.label)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/why" in url)
+    main = page.locator("main")
+    expect(main).to_contain_text("order_paid")
+    for gate in ("conditions", "recipient", "template", "consent"):
+        expect(main).to_contain_text(gate)
+    expect(main).to_contain_text("read")
+    window.keep("why-sent", whole=True)
+    assert window.grave() == []
+
+    window.go(f"/why?q={skipped.label.replace('#', '%23')}")
+    expect(main).to_contain_text(re.compile("no phone|no usable|number", re.IGNORECASE))
+    window.keep("why-skipped", whole=True)
+
+    window.go("/why?q=%23999999")
+    expect(main).to_contain_text(re.compile("nothing|not found|no ", re.IGNORECASE))
+    assert window.wrong == []
