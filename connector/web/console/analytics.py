@@ -114,7 +114,7 @@ def viewers_zone() -> ZoneInfo:
     for name in (argument("zone"), request.cookies.get(ZONE_COOKIE, "")):
         try:
             return ZoneInfo(name[:64])
-        except (ValueError, OSError):  # no such zone, or no name of one
+        except (KeyError, ValueError, OSError):  # no such zone, or no name of one
             continue
     return ZoneInfo("UTC")
 
@@ -125,9 +125,10 @@ def _midnight(at: datetime, zone: ZoneInfo) -> datetime:
 
 def _day(name: str, zone: ZoneInfo) -> datetime | None:
     try:
-        return datetime.fromisoformat(argument(name)[:10]).replace(tzinfo=zone)
+        day = datetime.fromisoformat(argument(name)[:10]).replace(tzinfo=zone)
     except ValueError:
         return None
+    return day if 2000 <= day.year < 3000 else None  # beyond, adding a zone may leave the calendar
 
 
 def _whole(at: datetime) -> datetime:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log10
 
 from markupsafe import Markup
 
@@ -27,8 +26,9 @@ class Column:
 
 def ceiling(most: int) -> int:
     """Return the round number that an axis ends at, at least ``most``; even, so that its half is a whole one."""
-    power = int(10 ** max(int(log10(max(most, 1))), 0))
-    return next(int(step * power) for step in (2, 4, 6, 8, 10, 12, 16) if step * power >= most)
+    power = 10 ** (len(str(most)) - 1) if most > 0 else 1
+    steps = (2, 4, 6, 8, 10) if power == 1 else (1, 1.2, 1.6, 2, 4, 6, 8, 10)
+    return next(int(step * power) for step in steps if step * power >= most)
 
 
 def columns(title: str, words: str, given: Sequence[Column], classes: Sequence[str], *, most: int = 0) -> Markup:
