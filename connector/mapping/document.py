@@ -62,7 +62,7 @@ class WhenPart:
 class ToPart:
     """``[to]``: expressions in the order in which they are tried; ``agreement`` are bare paths."""
 
-    phone: tuple[str, ...] = ()
+    phone: tuple[str, ...] = field(default=(), repr=False)
     region: tuple[str, ...] = ()
     locale: tuple[str, ...] = ()
     agreement: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ class RulePart:
     """One ``[[after]]``: see :class:`connector.mapping.rules.Rule`."""
 
     on: str = "delivered"
-    payload: str = ""
+    payload: str = field(default="", repr=False)
     consent: Mapping[str, str] = field(default_factory=dict)
     """Purpose -> ``granted`` or ``revoked``."""
     wording: str = ""
@@ -139,7 +139,7 @@ class Form:
     when: WhenPart = field(default_factory=WhenPart)
     to: ToPart = field(default_factory=ToPart)
     template: TemplatePart = field(default_factory=TemplatePart)
-    slots: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Key (``body.1``) -> expression, in the file's order. A blank one is taken out of the file."""
     timing: TimingPart = field(default_factory=TimingPart)
     after: tuple[RulePart, ...] = ()
