@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from connector import metrics
 from connector.flow import silence
@@ -19,12 +21,22 @@ from connector.store import counts, inbox, migrate, write_backs
 from connector.web import api, console
 from connector.web.authorize import authorize
 from connector.web.console import door_second as door_second
-from connector.web.console import doorman
+from connector.web.console import doorman, frame
 from connector.web.console.door import door
 from connector.web.webhooks import Webhooks, Wsgi
 from connector.wiring import Wiring
 
 TOKEN_FILE = "page.token"  # noqa: S105 - a file's name
+_TOO_OLD = (
+    "This form is no longer good",
+    "You have signed in or out since it was shown, or this browser keeps no cookies.",
+    "Go back, load the page again, and send it once more. Nothing was changed.",
+)
+_NOT_YOURS = (
+    "This is not for your role",
+    "You are signed in, but you may not do this.",
+    "An owner says who may do what.",
+)
 
 log = get(__name__)
 
@@ -63,8 +75,13 @@ def create_pages(tools: Wiring) -> Flask:
         return Response(metrics.exposition(lambda: _gauges(tools)), content_type=metrics.CONTENT_TYPE)
 
     @app.errorhandler(Exception)
-    def fail(error: Exception) -> tuple[Response, int]:
+    def fail(error: Exception) -> AnyResponse | tuple[Response, int]:
         if isinstance(error, HTTPException):
+            if request.blueprint in ("console", "door") and request.accept_mimetypes.accept_html:
+                if isinstance(error, CSRFError):
+                    return frame.refuse(400, *_TOO_OLD)
+                if error.code == 403:
+                    return frame.refuse(403, *_NOT_YOURS)
             return Response(f"{error.code} {error.name}\n", content_type="text/plain; charset=utf-8"), error.code or 500
         log.error("page.failed", exc_info=error)
         return Response("Something went wrong here; the log says what.\n", content_type="text/plain"), 500

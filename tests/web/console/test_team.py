@@ -185,3 +185,13 @@ def test_what_people_call_themselves_is_not_taken_for_html(room: Room) -> None:
 def _entries(room: Room) -> list[audit.Entry]:
     with room.store.read() as tx:
         return audit.listing(tx)
+
+
+def test_who_may_not_is_told_so_in_words(room: Room) -> None:
+    viewer = room.client("viewer")
+    answer = viewer.get("/team", headers=HTML)
+    assert answer.status_code == 403
+    assert "not for your role" in answer.text
+    old = viewer.post("/me/name", data={"csrf_token": "of-long-ago", "name": "x"}, headers=HTML)
+    assert old.status_code == 400
+    assert "This form is no longer good" in old.text
