@@ -20,6 +20,9 @@ def tell_life(file: MessageFile, of: EventRow | None) -> list[Line]:
     what = f"template {message.template} ({message.language}, {message.category})" if message.template else "free words"
     words = f"Message {message.id} to {hide_phone(message.recipient)}: {what}"
     lines = [Line(at=message.created_at, tone=Tone.INFO, words=words), *_due(message)]
+    if message.trial:
+        test = "This is a test message to a number on the list of test numbers: it counts in no figure and no cap."
+        lines.append(Line(at=message.created_at, tone=Tone.INFO, words=test))
     if of and of.id != message.event_id:
         newer = "A newer event about the same subject has replaced what it says."
         lines.append(Line(at=message.created_at, tone=Tone.INFO, words=newer))

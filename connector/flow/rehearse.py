@@ -118,6 +118,16 @@ class Rehearsal:
             known = self._load(tx, batch)
             return [self._rehearse(tx, script, memory, known) for script, memory in scripts]
 
+    def draft(self, batch: Sequence[Came], script: Script) -> list[Outcome]:
+        """Return what a text makes of these events by themselves: no ledger and no gate are asked."""
+        with self._store.read() as tx:
+            known = self._load(tx, batch)
+        planned = [(item, found) for item in known if (found := self._situation(script, item)) is not None]
+        return [
+            Outcome(came=item.came, decision=draft(script.mapping, script.version, found), situation=found)
+            for item, found in planned
+        ]
+
     # what was known
 
     def _load(self, tx: Transaction, batch: Sequence[Came]) -> list[_Known]:
@@ -215,7 +225,9 @@ class Rehearsal:
         memory.said[digest] = _micros(max(send.not_before, row.not_before, at))
         if row.state is not State.WAITING:
             return _skipped(outcome, Reason(row.reason), row.words)
-        return replace(outcome, send=send, said=digest, held_until=held_until, is_paused=row.reason == "held", replaces=replaces)
+        return replace(
+            outcome, send=send, said=digest, held_until=held_until, is_paused=row.reason == "held", replaces=replaces
+        )
 
 
 class _Gates:

@@ -134,16 +134,20 @@ def troubled(tx: Transaction) -> int:
 def funnel(tx: Transaction, since: datetime | None = None, *, mapping: str = "") -> Funnel:
     """Count how far the events and messages since a moment have come; of one mapping, where one is named.
 
-    A read message counts as delivered and sent, also where those receipts never came.
+    A read message counts as delivered and sent, also where those receipts never came. Test messages do not count.
     """
     events = select(func.count()).select_from(schema.event)
-    messages = select(
-        _MESSAGE.state,
-        func.count(),
-        _sum(or_(*(moment.is_not(None) for moment in (_MESSAGE.accepted_at, *_LATER)))),
-        _sum(or_(_MESSAGE.delivered_at.is_not(None), _MESSAGE.read_at.is_not(None))),
-        _sum(_MESSAGE.read_at.is_not(None)),
-    ).group_by(_MESSAGE.state)
+    messages = (
+        select(
+            _MESSAGE.state,
+            func.count(),
+            _sum(or_(*(moment.is_not(None) for moment in (_MESSAGE.accepted_at, *_LATER)))),
+            _sum(or_(_MESSAGE.delivered_at.is_not(None), _MESSAGE.read_at.is_not(None))),
+            _sum(_MESSAGE.read_at.is_not(None)),
+        )
+        .where(_MESSAGE.trial.is_(False))
+        .group_by(_MESSAGE.state)
+    )
     if since:
         events = events.where(_EVENT.id >= first_id(since))
         messages = messages.where(_MESSAGE.id >= first_id(since))

@@ -103,6 +103,8 @@ class MessageRow:
     ended_at: datetime | None
     contact_id: str | None = None
     in_reply_to: str | None = None
+    trial: bool = False
+    """A test message, to a phone of the operator's own."""
     """The channel's id of what the person wrote, where this is an answer in free words."""
 
 
