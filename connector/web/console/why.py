@@ -149,7 +149,7 @@ def _present(id_: str, ids: Sequence[str]) -> list[Present] | None:
     if not id_ or id_ not in ids:
         return None
     desk = tools().desk
-    desk.catalogue.refresh()
+    desk.catalogue.refresh(at_most_old=0)  # "now" is not a second ago
     with store().read() as tx:
         found = would(tx, desk, EventId(id_), now())
     return None if found is None else [_presently(item) for item in found]

@@ -155,9 +155,8 @@ def test_what_the_gate_stopped_is_grey_and_leads_to_whoever_can_mend_it(scene: T
 
 
 def test_a_viewer_sees_masks_on_the_phone_in_the_slots_and_on_the_wire(scene: Traffic, room: Room) -> None:
-    id_ = scene.message(
-        state=State.FAILED, words=f"{PHONE} is not there", slots={**SLOTS, "body.1": f"Zoë {PHONE}"}, contact_id=scene.person(name="Zoë Q")
-    )  # fmt: skip
+    slots, whom = {**SLOTS, "body.1": f"Zoë {PHONE}"}, scene.person(name="Zoë Q")
+    id_ = scene.message(state=State.FAILED, words=f"{PHONE} is not there", slots=slots, contact_id=whom)
     attempt(scene, id_)
     text = read(room.client("viewer"), f"/messages/{id_}")
     assert "1701234567" not in text
