@@ -117,7 +117,12 @@ def _with_sheet(draft: ContactDraft, form: ContactForm | None = None) -> Contact
     if draft.sheet is None:
         return draft
     wanted = contact_sheet.to_form(draft.sheet)
-    return replace(draft, source=draft.base if wanted == form else write_contact_form(draft.base, wanted))
+    if wanted == form:
+        return replace(draft, source=draft.base)
+    try:
+        return replace(draft, source=write_contact_form(draft.base, wanted))
+    except MappingError as error:
+        return replace(draft, source=draft.base, faults=error.faults)
 
 
 def _turn(draft: ContactDraft, deed: str) -> ContactDraft:
@@ -135,6 +140,8 @@ def _reopened(draft: ContactDraft) -> ContactDraft:
 
 
 def _save(draft: ContactDraft) -> AnyResponse | str:
+    if draft.faults:
+        return make_response(_draw(draft, request.form), 422)
     try:
         changed = publish.save(store(), draft.name, draft.source, revision=draft.revision, by=actor().name)
     except MappingError as error:
@@ -150,7 +157,8 @@ def _save(draft: ContactDraft) -> AnyResponse | str:
 
 def preview_contact(name: str, row: MappingRow, post: Posted) -> Mapping[str, Any]:
     """Return as JSON what the typed text makes of the chosen event."""
-    view = _gather(_read(name, row, post), post, lean=True)
+    draft = _read(name, row, post)
+    view = _gather(draft, post, lean=True).also(draft.faults)
 
     def drawn(macro: str, *given: Any) -> str:
         return str(get_template_attribute("console/_editor.html", macro)(*given)).strip()
@@ -240,7 +248,7 @@ def _draw(draft: ContactDraft, given: Mapping[str, str]) -> str:
     if not contact_sheet.is_contact(draft.row.draft):
         faults = draft.faults or publish.find_form_faults(draft.name, draft.source)
         return render_template("console/editor_text.html", faults=place_faults(faults, draft.source), **common)
-    view = _gather(draft, given)
+    view = _gather(draft, given).also(draft.faults)
     return render_template(
         "console/contact_editor.html", view=view, told=_told(view), contact_fields=CONTACT_FIELDS, plain=PLAIN,
         labels=LABELS, consent=CONSENT, text_faults=place_faults(draft.faults or view.faults, draft.source), words=[],

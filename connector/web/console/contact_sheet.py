@@ -91,12 +91,9 @@ def to_form(sheet: Sheet) -> ContactForm:
 
 
 def _field(row: Mapping[str, Any]) -> FieldPart:
-    return FieldPart(
-        **{name: row[name] for name in TEXTS}
-        | {"wins": row["wins"] or "newest", "direction": row["direction"] or "in"},
-        **{name: listed(row[name]) for name in LISTS},
-        values={theirs: ours for theirs, ours in row["values"] if theirs or ours},
-    )
+    parts: dict[str, Any] = {name: row[name] for name in TEXTS} | {name: listed(row[name]) for name in LISTS}
+    parts |= {"wins": row["wins"] or "newest", "direction": row["direction"] or "in"}
+    return FieldPart(**parts, values={theirs: ours for theirs, ours in row["values"] if theirs or ours})
 
 
 def blank(path: str) -> Any:

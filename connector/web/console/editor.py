@@ -118,7 +118,7 @@ def preview_mapping(name: str) -> AnyResponse:
         return jsonify(special(name, row, post))
     draft = read_draft(name, row, post)
     view = gather(name, draft.source, event=post.get("event", ""), language=post.get("language", "")[:20], lean=True)
-    return jsonify(live(view))
+    return jsonify(live(view.also(draft.faults)))
 
 
 def _refuse_preview(words: str, code: int) -> AnyResponse:
@@ -188,7 +188,10 @@ def with_sheet(draft: Draft, form: Form | None = None) -> Draft:
     wanted = editor_form.to_form(draft.sheet, types, draft.unknown)
     if form is not None and wanted == form:
         return replace(draft, source=draft.base)
-    return replace(draft, source=write_form(draft.base, wanted))
+    try:
+        return replace(draft, source=write_form(draft.base, wanted))
+    except MappingError as error:  # larger than a file may be, or woven into the text in a way that no form knows
+        return replace(draft, source=draft.base, faults=error.faults)
 
 
 def open_text(name: str, row: MappingRow, source: str, revision: int) -> Draft:
@@ -238,6 +241,8 @@ def _change(sheet: Sheet, verb: str, rest: str, deed: str) -> str:
 
 def save(draft: Draft) -> AnyResponse | str:
     """Keep a draft. What has no form cannot be kept and stays in the page; what has other faults can."""
+    if draft.faults:
+        return make_response(draw(draft, request.form), 422)
     try:
         changed = publish.save(store(), draft.name, draft.source, revision=draft.revision, by=actor().name)
     except MappingError as error:
@@ -257,7 +262,7 @@ def draw(draft: Draft, given: Mapping[str, str]) -> str:
     find = given.get("find", "").replace("\0", "")[:LONGEST_FIND]
     view = gather(
         draft.name, draft.source, event=given.get("event", ""), language=given.get("language", "")[:20], find=find
-    )
+    ).also(draft.faults)
     locked = not may(Permission.EDIT_MAPPINGS)
     return render_template("console/editor.html", **editor_page.context(draft, view, given, find=find, locked=locked))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from connector.contract import Adapter, Topic
 from connector.errors import ConfigurationError, Fault, MappingError
@@ -73,6 +73,10 @@ class Beside:
         """Return the faults of a control, and of what is inside of it unless it is only a heading (``whole``)."""
         inside = f"{path}."
         return [fault.words for fault in self.faults if fault.path == path or (whole and fault.path.startswith(inside))]
+
+    def also(self, faults: Sequence[Fault]) -> Self:
+        """Return the same with further faults, each told once."""
+        return replace(self, faults=tuple(dict.fromkeys((*faults, *self.faults)))) if faults else self
 
     def faults_in(self, path: str) -> int:
         """Count the faults of a section."""

@@ -353,3 +353,14 @@ def test_a_group_of_conditions_is_written_as_the_file_has_it(room: Room, editor:
     again = read_form(look(editor))
     assert again["c.5:kind"] == "none"
     assert again["c.5.0:value"] == "wholesale"
+
+
+def test_a_form_that_makes_too_large_a_file_is_told_and_stays_in_the_page(room: Room, editor: FlaskClient) -> None:
+    before = draft(room)
+    form = change(read_form(look(editor)), **{"slots.body.total": "x" * 70_000})
+    assert ask(editor, form).status_code == 200
+    answer = send(editor, form, "save")
+    assert answer.status_code == 422
+    assert "65536" in answer.text
+    assert len(read_form(answer.text)["slots.body.total"]) == 70_000
+    assert draft(room) == before
