@@ -6,7 +6,7 @@ Whatever is wrong is answered by the same words after the same work, so that nob
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.flow import audit, team
@@ -38,7 +38,7 @@ _BROWSERS = (
 class Guest:
     """Who knocks: from where, with what."""
 
-    address: str
+    address: str = field(repr=False)
     agent: str = ""
 
 

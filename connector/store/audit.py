@@ -28,7 +28,7 @@ class Entry:
     object: str = ""
     words: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
-    address: str = ""
+    address: str = field(default="", repr=False)
     id: str = field(default_factory=new_id)
 
 

@@ -18,7 +18,7 @@ class InvitationRow:
 
     digest: str = field(repr=False)
     """Of the word in its link."""
-    email: str
+    email: str = field(repr=False)
     role: Role
     by: str
     """Id of a user, or ``command``."""

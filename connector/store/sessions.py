@@ -23,7 +23,7 @@ class SessionRow:
     """How: password, passkey, link, invitation, setup."""
     browser: str
     """In words."""
-    address: str
+    address: str = field(repr=False)
     created_at: datetime
     seen_at: datetime
     id: str = field(default_factory=new_id)

@@ -19,7 +19,7 @@ from connector.store.schema import console_session, console_user, passkey, sign_
 class UserRow:
     """Somebody who may sign in, or could."""
 
-    email: str
+    email: str = field(repr=False)
     """In small letters."""
     name: str
     role: Role
