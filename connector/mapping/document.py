@@ -9,7 +9,7 @@ for :func:`connector.mapping.kinds.read` to say; a form holds wrong words as wel
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.errors import Fault, MappingError
@@ -167,11 +167,9 @@ def read_form(source: str) -> Form:
         slots=_read_slots(whole.raw("slots"), unknown),
         timing=_read_timing(whole.inner("timing")),
         after=tuple(map(_read_rule, whole.each("after"))),
-        unknown=(),
     )
     whole.end()
-    object.__setattr__(form, "unknown", tuple(unknown))
-    return form
+    return replace(form, unknown=tuple(unknown))
 
 
 def _read_when(part: Reading) -> WhenPart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.errors import Fault, MappingError
@@ -76,8 +76,7 @@ def read_contact_form(source: str) -> ContactForm:
         records=tuple(map(_read_record, whole.each("records"))), fields=tuple(map(_read_field, whole.each("fields"))),
     )  # fmt: skip
     whole.end()
-    object.__setattr__(form, "unknown", tuple(unknown))
-    return form
+    return replace(form, unknown=tuple(unknown))
 
 
 def _read_record(part: Reading) -> RecordPart:

@@ -78,6 +78,47 @@ add_labels = [
   "b",
 ]
 """
+INLINE = """
+title = "x"
+after = [ {on="read", cancel_others=true}, { on = "button", payload="p", set_fields = {a=1, "b c"=2.50} } ]
+when = { event="e", adapter = "a", accounts=["x", 'y'], conditions.all = [ {field="a",operator="is",value=1} ] }
+to.phone = [ # comment, with comma
+  "{{ phone }}" # a, b
+  , "{{ x }}"
+  # end, here
+]
+template.language.default = "en"
+template.language.choose = "{{ l }}"
+template.language.map = {de="de"}
+slots = { body.1 = "a", "button.0.url" = 'u' }
+timing = {}
+"""
+SCATTERED = """
+[[after]] # one
+on="read"
+[after.consent]
+marketing = "revoked"
+[timing]
+quiet="21:00-08:00"
+[[after]]
+on="replied"
+[after.set_fields]
+"x.y" = 1
+[slots.body]
+1="a"
+[slots.button.0]
+url="u"
+[[when.conditions.all]]
+field="a"
+operator="is"
+value=[1,2]
+[[when.conditions.all]]
+field="b"
+operator="is_blank"
+[when]
+event="e"
+"""
+STYLES = {"dotted": DOTTED, "inline": INLINE, "scattered": SCATTERED}
 
 
 def changed(before: str, after: str) -> list[str]:
@@ -86,11 +127,12 @@ def changed(before: str, after: str) -> list[str]:
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
-@pytest.mark.parametrize("source", [*SHIPPED.values(), DOTTED], ids=[*SHIPPED, "dotted"])
+@pytest.mark.parametrize("source", [*SHIPPED.values(), *STYLES.values()], ids=[*SHIPPED, *STYLES])
 def test_an_unchanged_form_gives_back_the_very_same_text(source: str) -> None:
     form = read_form(source)
     assert write_form(source, form) == source
     assert not form.unknown
+    assert form.slots
     assert write_form(source.replace("\n", "\r\n"), form) == source.replace("\n", "\r\n")
 
 
@@ -380,7 +422,7 @@ def test_any_form_can_be_written_anew_and_read_back(form: Form) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([*SHIPPED.values(), DOTTED, "", COD.replace("\n", "\r\n")]), FORMS)
+@given(st.sampled_from([*SHIPPED.values(), *STYLES.values(), "", COD.replace("\n", "\r\n")]), FORMS)
 def test_any_text_can_become_any_form(source: str, form: Form) -> None:
     assert read_form(write_form(source, form)) == form
 
