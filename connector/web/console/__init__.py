@@ -16,12 +16,15 @@ from connector.web.console import account_form as account_form
 from connector.web.console import accounts as accounts
 from connector.web.console import analytics as analytics
 from connector.web.console import audit as audit
+from connector.web.console import backtests as backtests
 from connector.web.console import contact_editor as contact_editor
 from connector.web.console import doctoring as doctoring
 from connector.web.console import editor as editor
 from connector.web.console import events as events
+from connector.web.console import exchange_files as exchange_files
 from connector.web.console import glossary as glossary
 from connector.web.console import lists as lists
+from connector.web.console import mappings as mappings
 from connector.web.console import me as me
 from connector.web.console import me_second as me_second
 from connector.web.console import messages as messages
@@ -31,13 +34,17 @@ from connector.web.console import people as people
 from connector.web.console import person as person
 from connector.web.console import person_data as person_data
 from connector.web.console import phone as phone
+from connector.web.console import publishing as publishing
 from connector.web.console import replays as replays
 from connector.web.console import requests as requests
+from connector.web.console import shadows as shadows
 from connector.web.console import sight as sight
 from connector.web.console import start as start
 from connector.web.console import tasks as tasks
 from connector.web.console import team as team
 from connector.web.console import templates as templates
+from connector.web.console import trials as trials
+from connector.web.console import versions as versions
 from connector.web.console import why as why
 from connector.web.console.frame import SignedIn, console, may, nonce, seal
 from connector.wiring import Wiring

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import jsonify, redirect, render_template, url_for
@@ -15,6 +16,8 @@ from connector.store import tasks as rows
 from connector.store.tasks import Task, TaskState
 from connector.web.console.frame import actor, console, missing, needs, record, say, store, tools
 
+SHOWN: dict[str, Callable[[Task], Mapping[str, Any]]] = {}
+"""By kind: what its template (``console/task_<kind>.html``) needs beside the task."""
 _ID = re.compile(r"[0-9a-z]{1,26}")
 
 
@@ -33,7 +36,8 @@ def task(id_: str) -> str | AnyResponse:
     if found is None:
         return missing("task")
     unheard = found.state is TaskState.WAITING and not tools().queue.ping()
-    return render_template("console/task.html", task=found, unheard=unheard, told=_told(found))
+    more = SHOWN[found.kind](found) if found.kind in SHOWN and found.state is TaskState.DONE else {}
+    return render_template("console/task.html", task=found, unheard=unheard, told=_told(found), **more)
 
 
 @console.get("/tasks/<id_>/state")
