@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from connector.flow import catchup, drift, due, redact, rollup, silence, tasks, tending
+from connector.flow import outgoing as notify
 from connector.log import get
 from connector.model import Account, AccountId, now
-from connector.store import Transaction, inbox, marks, outbox, wanted
+from connector.store import Transaction, inbox, marks, outbox, outgoing, wanted
 from connector.wiring import Wiring
 
 TICK_SECONDS = 1.0
@@ -40,29 +42,20 @@ def tick(tools: Wiring) -> None:
     senders = [account.id for account in tools.directory.senders() if account.active]
     chores = _chores(tools)
     with tools.store.read() as tx:
-        waiting = inbox.is_due(tx)
         restless = outbox.restless(tx, senders)
         unwritten = wanted.restless(tx)
         stale = [id_ for id_ in senders if _is_stale(tx, id_)]
         quiet = silence.is_due(tx)
-        redacts = redact.is_due(tx)
-        uncounted = rollup.is_due(tx)
-        begun = tasks.is_due(tx)
-        unwatched = drift.is_due(tx)
         asked = [(chore, id_) for chore, found in chores.items() for id_ in due.due(tx, chore, found)]
-    if waiting:
-        tools.queue.ring("decide")
+        ready = [job for job, is_due in _WAITING.items() if is_due(tx)]
+        chosen = [job for job, (is_due, _) in _NOW_AND_THEN.items() if is_due(tx)]
+    for job in ready:
+        tools.queue.ring(job)
     for id_ in restless:
         tools.queue.ring("deliver", id_)
     for id_ in unwritten:
         if (found := tools.directory.reached(id_)) is not None and tools.remembers(found):
             tools.queue.ring("write_back", id_)
-    if begun:
-        tools.queue.ring(tasks.JOB)
-    if unwatched:
-        with tools.store.write() as tx:
-            drift.put_off(tx)
-        tools.queue.ring(drift.CHORE)
     for id_ in stale:
         with tools.store.write() as tx:
             marks.put(tx, _mark(id_), "asked")
@@ -73,17 +66,25 @@ def tick(tools: Wiring) -> None:
                 due.set_due(tx, chore, id_, now() + due.ASKED)
     for chore, id_ in asked:
         tools.queue.ring(chore, id_)
-    if redacts:
+    for job in chosen:
         with tools.store.write() as tx:
-            redact.put_off(tx)
-        tools.queue.ring(redact.CHORE)
-    if uncounted:
-        with tools.store.write() as tx:
-            rollup.put_off(tx)
-        tools.queue.ring(rollup.JOB)
+            _NOW_AND_THEN[job][1](tx)
+        tools.queue.ring(job)
     if quiet:
         silence.observe(tools.store)
         silence.warn(tools.store, tools.directory.listeners())
+
+
+_WAITING: dict[str, Callable[[Transaction], bool]] = {
+    "decide": inbox.is_due, tasks.JOB: tasks.is_due, notify.JOB: outgoing.is_due,
+}  # fmt: skip
+"""Jobs that work off rows, and what tells whether there are any."""
+_NOW_AND_THEN: dict[str, tuple[Callable[[Transaction], bool], Callable[[Transaction], object]]] = {
+    redact.CHORE: (redact.is_due, redact.put_off),
+    rollup.JOB: (rollup.is_due, rollup.put_off),
+    drift.CHORE: (drift.is_due, drift.put_off),
+}
+"""Jobs that are due at times, and what keeps them from being rung for until they have had their time."""
 
 
 def _chores(tools: Wiring) -> dict[str, list[Account]]:

@@ -14,7 +14,7 @@ from functools import cache
 
 from connector import metrics
 from connector.errors import RemoteError
-from connector.flow import attribution, catchup, drift, redact, rollup, tasks, templates, tending
+from connector.flow import attribution, catchup, drift, outgoing, redact, rollup, tasks, templates, tending
 from connector.flow import backtest as backtest  # known by being imported, as are the other kinds of work
 from connector.flow import replay as replay
 from connector.flow.decide import decide_batch
@@ -360,6 +360,20 @@ def work() -> None:
     if done:
         metrics.job_runs.add(tasks.JOB)
         log.info("job.done", job=tasks.JOB, tasks=done, seconds=round(time.monotonic() - started, 3), left=left)
+
+
+def notify() -> None:
+    """Tell endpoints what has happened."""
+    tools, started = wiring(), time.monotonic()
+    tools.queue.heard(outgoing.JOB)
+    here = outgoing.is_here(tools.settings.public_url)
+    tally = outgoing.Courier(tools.store, tools.vault, owner=new_owner(), loopback=here).run(_patience(tools))
+    if tally.left:
+        tools.queue.ring(outgoing.JOB)
+    if tally.done or tally.failed:
+        metrics.job_runs.add(outgoing.JOB)
+        seconds = round(time.monotonic() - started, 3)
+        log.info("job.done", job=outgoing.JOB, done=tally.done, failed=tally.failed, seconds=seconds, left=tally.left)
 
 
 @contextmanager

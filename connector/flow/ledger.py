@@ -12,7 +12,7 @@ from datetime import datetime
 
 from connector.model import ConsentState, ContactId, Entry, Purpose, Standing
 from connector.policy.consent import stand
-from connector.store import Transaction, consents
+from connector.store import Transaction, consents, news
 
 Changed = dict[tuple[ContactId, Purpose], tuple[Standing, Standing]]
 """Whose standing has another state now: before and after."""
@@ -65,4 +65,6 @@ def _restand(tx: Transaction, touched: Iterable[tuple[ContactId, Purpose]], at: 
         if before.get(pair, NOTHING).state is not item.state
     }
     consents.touch(tx, {id_ for id_, _ in changed}, at)
+    if changed:
+        news.consented(tx, changed, at)
     return changed

@@ -30,7 +30,7 @@ from connector.model import (
     Status,
     new_id,
 )
-from connector.store import addressed, outbox, people
+from connector.store import addressed, news, outbox, people
 from connector.store.labels import LabelChange
 from connector.store.outbox import Row
 from connector.store.reactions import Reaction
@@ -108,6 +108,10 @@ class _Said:
 
 def _reply_all(crowd: Crowd, replies: Sequence[tuple[AccountId, Reply, ContactId]]) -> None:
     quoted = _quoted(crowd, [reply for _, reply, _ in replies])
+    answers = {reply.key: quoted[reply.in_reply_to].id for _, reply, _ in replies if reply.in_reply_to in quoted}
+    news.replied(
+        crowd.tx, [(to, said.key, id_, said.kind, answers.get(said.key), said.occurred_at) for to, said, id_ in replies]
+    )
     rows = [quoted.get(reply.in_reply_to) if reply.in_reply_to else None for _, reply, _ in replies]
     attribution.replied(crowd.tx, [(*told, row) for told, row in zip(replies, rows, strict=True)])
     locales = {id_: found.locale for id_, found in people.load(crowd.tx, {id_ for _, _, id_ in replies}).items()}

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from connector.errors import ConfigurationError
 from connector.model import OPEN, AccountId, State
-from connector.store import schema
+from connector.store import news, schema
 from connector.store.engine import Transaction
 
 _ACCOUNT = schema.account.c
@@ -93,14 +93,20 @@ def suspend(tx: Transaction, id_: AccountId, note: str, at: datetime) -> bool:
     """Stop using an account, with the reason; False where it was suspended already, or is gone."""
     values = {"active": False, "note": note, "updated_at": at}
     statement = update(schema.account).where(_ACCOUNT.id == id_, _ACCOUNT.active.is_(True))
-    return tx.execute(statement.values(values)).rowcount == 1
+    done = tx.execute(statement.values(values)).rowcount == 1
+    if done:
+        news.stood(tx, id_, note or "suspended", at)
+    return done
 
 
 def resume(tx: Transaction, id_: AccountId, at: datetime) -> bool:
     """Use a suspended account again; False where it was in use already, or is gone."""
     values = {"active": True, "note": "", "updated_at": at}
     statement = update(schema.account).where(_ACCOUNT.id == id_, _ACCOUNT.active.is_(False))
-    return tx.execute(statement.values(values)).rowcount == 1
+    done = tx.execute(statement.values(values)).rowcount == 1
+    if done:
+        news.stood(tx, id_, "", at)
+    return done
 
 
 def pending(tx: Transaction, id_: AccountId) -> Pending:

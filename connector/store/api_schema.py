@@ -40,7 +40,6 @@ endpoint = Table(  # where webhooks go
     Column("words", Text, nullable=False, default=""),  # what it is for
     Column("types", JSON, nullable=False),  # kinds of news it is told
     Column("with_personal_data", Boolean, nullable=False),
-    Column("secrets", Text, nullable=False),  # sealed: the newest first, at most two
     Column("active", Boolean, nullable=False),
     Column("note", Text, nullable=False, default=""),  # why it is switched off
     Column("failing_since", Moment),  # null: the last delivery went through

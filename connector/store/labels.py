@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, tuple_
 
 from connector.model import AccountId, ContactId, new_id
+from connector.store import news
 from connector.store.dialect import insert_new
 from connector.store.engine import Transaction
 from connector.store.schema import label, label_change, wanted
@@ -68,6 +69,7 @@ def apply(tx: Transaction, changes: Sequence[LabelChange]) -> None:
     ]
     if new:
         tx.execute(insert_new(tx, label), new)
+    news.labelled(tx, changes)
 
 
 def held(tx: Transaction, records: Collection[tuple[AccountId, str, str, str]]) -> dict[tuple[str, ...], list[str]]:

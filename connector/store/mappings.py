@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, func, insert, select, update
 
 from connector.errors import ConfigurationError
 from connector.model import AccountId
-from connector.store import schema
+from connector.store import news, schema
 from connector.store.engine import Transaction
 
 _MAPPING = schema.mapping.c
@@ -146,6 +146,7 @@ def publish(
         )
     )
     tx.execute(update(schema.mapping).where(_MAPPING.name == name).values(published=number, updated_at=at))
+    news.published(tx, name, number, at)
     return number
 
 
@@ -159,7 +160,10 @@ def expect(tx: Transaction, name: str, revision: int | None) -> None:
 def unpublish(tx: Transaction, name: str, at: datetime) -> bool:
     """Take a mapping out of force; its versions stay. False where none was in force."""
     statement = update(schema.mapping).where(_MAPPING.name == name, _MAPPING.published.is_not(None))
-    return tx.execute(statement.values(published=None, updated_at=at)).rowcount == 1
+    done = tx.execute(statement.values(published=None, updated_at=at)).rowcount == 1
+    if done:
+        news.published(tx, name, None, at)
+    return done
 
 
 def version(tx: Transaction, name: str, number: int) -> VersionRow | None:

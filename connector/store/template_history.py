@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from connector.model import AccountId, Template, new_id
+from connector.store import news
 from connector.store.connection_schema import template_change
 from connector.store.engine import Transaction
 
@@ -63,6 +64,7 @@ def add(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows down, in one statement."""
     if rows:
         tx.execute(insert(template_change), list(rows))
+        news.retemplated(tx, rows)
 
 
 def of(tx: Transaction, account_id: AccountId, name: str, language: str) -> list[TemplateEntry]:

@@ -42,7 +42,6 @@ def upgrade() -> None:
         sa.Column("words", sa.Text(), nullable=False),
         sa.Column("types", sa.JSON(), nullable=False),
         sa.Column("with_personal_data", sa.Boolean(), nullable=False),
-        sa.Column("secrets", sa.Text(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("failing_since", sa.BigInteger(), nullable=True),
