@@ -82,7 +82,13 @@ class Connection:
     @property
     def wrong(self) -> tuple[Finding, ...]:
         """What needs somebody: by the doctor, and by what was found since."""
-        return (*(self.report.wrong if self.report else ()), *(each for each in self.looked if each.ok is False))
+        return (*(self.report.wrong if self.report else ()), *(each for each in self.later if each.ok is False))
+
+    @property
+    def later(self) -> tuple[Finding, ...]:
+        """What was found without the doctor, and that the doctor has not told too."""
+        told = self.report.findings if self.report else ()
+        return tuple(each for each in self.looked if each not in told)
 
     @property
     def health(self) -> Health:
@@ -93,7 +99,8 @@ class Connection:
             return Health.SUSPENDED
         if self.wrong:
             return Health.TROUBLE
-        return Health.WELL if self.report or self.heard_at or self.sent_at else Health.NEW
+        known = self.report or self.heard_at or self.sent_at or any(each.ok for each in self.looked)
+        return Health.WELL if known else Health.NEW
 
 
 def look(store: Store, registry: Registry, vault: Vault) -> list[Connection]:

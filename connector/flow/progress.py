@@ -138,6 +138,7 @@ def _to_send(facts: Facts, drafts: Sequence[MappingRow], sound: str) -> list[Ste
         Step(
             key="tested", title="Send yourself a test", done=facts.tested or bool(facts.first),
             action="Send a test", href=f"{page}/test" if name else "/mappings",
+            words="" if facts.tested or not facts.first else "No longer needed: a real one has arrived.",
             why="One message to a phone of your own says more than any preview.",
         ),
         Step(

@@ -63,7 +63,7 @@ def settings_of(adapter: Adapter) -> tuple[Setting, ...]:
     return tuple(
         Setting(
             name=name,
-            title=str(field.metadata.get("title") or name.replace("_", " ").capitalize()),
+            title=str(field.metadata.get("title") or _title(name)),
             words=str(field.metadata.get("description", "")),
             secret=_is_secret(field),
             rotates=isinstance(field, SecretField) and field.rotates,
@@ -146,6 +146,12 @@ def write_text(setting: Setting, value: Any) -> str:
     if value is None or setting.secret:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _title(name: str) -> str:
+    """Return the name of a setting as people write it: ``api_url`` -> ``API URL``."""
+    words = [word.upper() if word in ("api", "id", "url", "waba") else word for word in name.split("_")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def _kind(field: fields.Field[Any]) -> str:

@@ -30,7 +30,10 @@ class Suggested:
 
     name: str
     title: str
+    words: str
+    """What it is for, in a sentence."""
     sentence: str
+    """What it does, in full."""
     is_ready: bool
     """Its template is approved."""
 
@@ -140,7 +143,8 @@ def _suggest() -> Iterator[Suggested]:
                 found.append((template is None, _is_marketing(template), is_late, name, made))
     for absent, _, _, name, made in sorted(found, key=_rank)[:MOST_RECIPES]:
         words = shelf.say(made, tools().registry, known.get(made.template.name))
-        yield Suggested(name=name, title=made.title, sentence=words, is_ready=not absent)
+        about = made.description.split(". ")[0].rstrip(".") + "." if made.description else words
+        yield Suggested(name=name, title=made.title, words=about, sentence=words, is_ready=not absent)
 
 
 def _rank(row: tuple[bool, bool, bool, str, Mapping]) -> tuple[object, ...]:
