@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from connector.errors import ConfigurationError, Fault
+from connector.errors import ConfigurationError, Fault, MappingError
 from connector.flow import picker
+from connector.mapping.document import read_form
 from connector.mapping.rules import OUTCOMES
 from connector.store import mappings
 from connector.store.mappings import Conflict, MappingRow
@@ -28,6 +29,8 @@ OUTCOME_WORDS: Mapping[str, str] = {
     "button": "a button is tapped",
     "undeliverable": "undeliverable",
 }
+AROUND = 3
+"""Lines that are shown on both sides of a difference."""
 DEED_LINES = (
     ("add_labels", "Add labels", "vip, wholesale"),
     ("remove_labels", "Remove labels", "with commas between"),
@@ -60,6 +63,13 @@ def slot_kind(kind: str) -> str:
 def type_sign(type_: str) -> str:
     """Return the sign in front of a field of this type."""
     return editor_words.TYPES.get(type_, "Aa")
+
+
+@console.app_template_filter("fault_at")
+def fault_at(fault: Fault) -> str:
+    """Say in words where a fault is, where a path alone would say little."""
+    head, _, rest = fault.path.partition(".")
+    return editor_words.slot_words(rest) if head == "slots" and rest else ""
 
 
 @console.app_template_filter("anchor")
@@ -141,7 +151,12 @@ def _deeds(sheet: Sheet) -> Iterator[dict[str, str]]:
 
 
 def _title(draft: Draft) -> str:
-    return str(draft.sheet["title"]) if draft.sheet is not None else ""
+    if draft.sheet is not None:
+        return str(draft.sheet["title"])
+    try:
+        return read_form(draft.source).title
+    except MappingError:
+        return ""
 
 
 def _section(deed: str) -> str:
@@ -219,9 +234,25 @@ def conflict_of(conflict: Conflict | None, source: str) -> dict[str, Any]:
     both = list(difflib.ndiff(conflict.theirs.draft.splitlines(), source.splitlines()))
     return {
         "conflict": conflict,
-        "yours": [(line[0], line[2:]) for line in both if line[0] in " +"],
-        "theirs": [(line[0], line[2:]) for line in both if line[0] in " -"],
+        "yours": _shortened([(line[0], line[2:]) for line in both if line[0] in " +"]),
+        "theirs": _shortened([(line[0], line[2:]) for line in both if line[0] in " -"]),
     }
+
+
+def _shortened(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out what is far from every difference, and say how much that is."""
+    near = {place + step for place, (sign, _) in enumerate(lines) if sign != " " for step in range(-AROUND, AROUND + 1)}
+    found: list[tuple[str, str]] = []
+    left_out = 0
+    for place, line in enumerate((*lines, ("", ""))):
+        if place in near or not line[0]:
+            if left_out:
+                found.append((" ", f"… {left_out} lines the same"))
+                left_out = 0
+            found += [line] if line[0] else []
+        else:
+            left_out += 1
+    return found
 
 
 def differs(name: str, row: MappingRow) -> bool:
