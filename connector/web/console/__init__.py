@@ -29,7 +29,7 @@ from connector.web.console import me as me
 from connector.web.console import me_second as me_second
 from connector.web.console import messages as messages
 from connector.web.console import new_mapping as new_mapping
-from connector.web.console import pages as pages
+from connector.web.console import overview as overview
 from connector.web.console import people as people
 from connector.web.console import person as person
 from connector.web.console import person_data as person_data
