@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, or_, select, true, update
+from sqlalchemy import and_, bindparam, case, or_, select, text, true, update
 
 from connector.model import (
     AccountId,
@@ -248,34 +249,29 @@ class End:
     """What was said on the wire (:meth:`connector.model.exchange.Exchange.shape`), call by call."""
 
 
-_END = (
-    update(attempt)
-    .where(attempt.c.id == bindparam("id_"))
-    .values(
-        outcome=bindparam("outcome_"),
-        code=bindparam("code_"),
-        words=bindparam("words_"),
-        ended_at=bindparam("at_"),
-        exchange=bindparam("exchange_"),
-    )
-)
+_KEEP_SAID = {
+    "sqlite": text(
+        "UPDATE attempt SET exchange = said.value FROM json_each(:said) AS said WHERE attempt.id = said.key"
+    ),
+    "postgresql": text(
+        "UPDATE attempt SET exchange = said.value FROM json_each(CAST(:said AS json)) AS said"
+        " WHERE attempt.id = said.key"
+    ),
+}
+"""What was said at many attempts in one statement with one value: a statement each costs a tenth of a send."""
 
 
 def end_attempts(tx: Transaction, ends: Sequence[End], at: datetime) -> None:
-    """Write how attempts ended."""
-    if ends:
-        rows = [
-            {
-                "id_": end.attempt,
-                "outcome_": end.outcome,
-                "code_": end.code,
-                "words_": end.words,
-                "at_": at,
-                "exchange_": end.exchange or None,
-            }
-            for end in ends
-        ]
-        tx.execute(_END, rows)
+    """Write how attempts ended. Most end alike: one statement for each kind."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for end in ends:
+        alike.setdefault((end.outcome, end.code, end.words), []).append(end.attempt)
+    for (name, code, words), ids in alike.items():
+        tx.execute(
+            update(attempt).where(attempt.c.id.in_(ids)).values(outcome=name, code=code, words=words, ended_at=at)
+        )
+    if said := {end.attempt: end.exchange for end in ends if end.exchange}:
+        tx.execute(_KEEP_SAID[tx.dialect.name], {"said": json.dumps(said, ensure_ascii=False)})
 
 
 _ON_THE_WAY = or_(message.c.state == State.SENDING, message.c.state == State.IN_DOUBT)
