@@ -42,6 +42,12 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.documentElement.classList.add("untold");
   });
+  const place = (event) => {  // where there is no room to the right, it hangs from the other end
+    const word = event.target.closest?.(".term");
+    if (word) word.classList.toggle("term-end", word.getBoundingClientRect().left + 360 > document.documentElement.clientWidth);
+  };
+  document.addEventListener("mouseover", place);
+  document.addEventListener("focusin", place);
   for (const kind of ["mouseout", "focusout"]) {
     document.addEventListener(kind, () => document.documentElement.classList.remove("untold"));
   }
