@@ -1,7 +1,7 @@
 """Rehearsing: what mappings' texts would have made of events that came, by the real planner and the real last gate.
 
-Nothing is sent and nothing is stored. Every event is judged as if it came fresh at the moment when it came:
-lateness, what had come before it, what overtook it before its time, quiet hours, caps. Two things are as of now:
+Nothing is sent and nothing is stored. Every event is judged as if it had come the moment it happened: lateness,
+what had come before it, what overtook it before its time, quiet hours, caps. Two things are as of now:
 the templates, and where people stand, since that is what will count for what comes next.
 """
 
@@ -101,14 +101,22 @@ class _Known:
     earlier: Mapping[str, Sequence[Mention]]
     """By subject."""
     remembered: Mapping[str, Payload]
+    at: datetime
+    """The moment at which it is judged."""
 
 
 class Rehearsal:
     """Rehearses texts side by side, batch by batch, the oldest events first."""
 
-    def __init__(self, store: Store, accounts: Accounts, catalogue: Catalogue, since: datetime) -> None:
-        """``since`` is when the rehearsed time begins: what was really said before it stays said."""
+    def __init__(
+        self, store: Store, accounts: Accounts, catalogue: Catalogue, since: datetime, *, fresh: bool = True
+    ) -> None:
+        """``since`` is when the rehearsed time begins: what was really said before it stays said.
+
+        ``fresh`` False: an event that came late is late, as on the real road.
+        """
         self._store, self._accounts, self._catalogue, self._since = store, accounts, catalogue, since
+        self._fresh = fresh
         self.unreadable = 0
         """Events of which the bytes are gone, or cannot be read any more."""
 
@@ -161,6 +169,7 @@ class Rehearsal:
                     for root, (account, place) in told[came.id].items()
                     if (payload := reader.payload(account, place)) is not None
                 },
+                min(event.occurred_at, came.planned_at) if self._fresh else came.planned_at,
             )
             for came, event in found
         ]  # fmt: skip
@@ -177,7 +186,7 @@ class Rehearsal:
             account=self._accounts.public(account.id),
             remembered=known.remembered,
             seen=frozenset(each.type for each in known.earlier[event.subject] if each.event_id < came.id),
-            now=came.planned_at,
+            now=known.at,
             channel=channel,
             template=self._catalogue.finder(channel),
             fingerprints=script.fingerprints,
@@ -189,8 +198,8 @@ class Rehearsal:
     def _rehearse(self, tx: Transaction, script: Script, memory: Memory, known: Sequence[_Known]) -> list[Outcome]:
         planned = [(item, found) for item in known if (found := self._situation(script, item)) is not None]
         drafted = [(item.new, draft(script.mapping, script.version, situation)) for item, situation in planned]
-        at = max((item.came.planned_at for item, _ in planned), default=self._since)
-        first = min((item.came.planned_at for item, _ in planned), default=self._since)
+        at = max((item.at for item, _ in planned), default=self._since)
+        first = min((item.at for item, _ in planned), default=self._since)
         told = consult.consult(tx, drafted, at)
         keys = {
             item.came.id: dedupe_key(script.mapping.name, item.came.account_id, item.new.event.subject, send.once)
@@ -207,7 +216,7 @@ class Rehearsal:
                 if spoken_at is not None and spoken_at < self._since:
                     outcome = _skipped(outcome, Reason.ALREADY_SAID, "This mapping has spoken about it already.")
                 else:
-                    whom = person or consult.stranger(item.new, send, item.came.planned_at)
+                    whom = person or consult.stranger(item.new, send, item.at)
                     outcome = self._pass(outcome, item, send, whom, keys[item.came.id], memory, gates)
             outcomes.append(outcome)
         return outcomes
@@ -216,7 +225,7 @@ class Rehearsal:
         self, outcome: Outcome, item: _Known, send: Send, person: Person, key: str, memory: Memory, gates: _Gates
     ) -> Outcome:
         """Let one message through what stands between planning and sending."""
-        digest, at = _digest(key), item.came.planned_at
+        digest, at = _digest(key), item.at
         waits_until = memory.said.get(digest)
         replaces = waits_until is not None and send.restart and waits_until > _micros(at)
         if waits_until is not None and not replaces:
@@ -252,7 +261,7 @@ class _Gates:
         """Return the message as the gate leaves it, and until when it would have been held."""
         row = _row(item, self._mapping, send, person)
         standings = self._standing(send)
-        held_until, at = None, max(send.not_before, item.came.planned_at)
+        held_until, at = None, max(send.not_before, item.at)
         for _ in range(_HOLDS):
             by = _overtaken(item, send, at)
             known = gate.Known(
@@ -348,7 +357,7 @@ def _skipped(outcome: Outcome, reason: Reason, words: str) -> Outcome:
 
 
 def _row(item: _Known, mapping: Notification, send: Send, person: Person) -> outbox.Row:
-    event, at = item.new.event, item.came.planned_at
+    event, at = item.new.event, item.at
     values: dict[str, Any] = dict.fromkeys(outbox.Row.__dataclass_fields__)
     values |= {
         "id": MessageId("rehearsed"), "channel_id": send.channel, "source_id": item.came.account_id,

@@ -107,7 +107,7 @@ def _observe(store: Store, desk: Desk, run: Run, mapping: Notification, fresh: S
     which = Which(type=mapping.when.event, accounts=tuple(accounts), ids=tuple(new.id for new in fresh))
     with store.read() as tx:
         came = past.page(tx, which, "", len(fresh))
-    rehearsal = Rehearsal(store, desk.accounts, desk.catalogue, run.started_at)
+    rehearsal = Rehearsal(store, desk.accounts, desk.catalogue, run.started_at, fresh=False)
     outcomes = rehearsal.run(came, [(Script(mapping=mapping), Memory())])[0]
     if not outcomes:
         return

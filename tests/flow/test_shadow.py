@@ -98,6 +98,13 @@ def test_the_text_is_frozen_when_the_run_begins(world: World) -> None:
     assert _report(world).sends == 1
 
 
+def test_what_comes_late_is_late_in_a_shadow_run_as_in_reality(world: World) -> None:
+    _begin(world, PAID + '[timing]\nexpires = "1h"\n')
+    _order(world, 1, ago=180)
+    world.work()
+    assert _report(world).skips == (("too_late", 1),)
+
+
 def test_a_run_can_be_stopped(world: World) -> None:
     _begin(world)
     assert shadow.stop(world.store, NAME, "Grace")
