@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from connector.flow.ledger import NOTHING, enter, restand
 from connector.model import ConsentState, Contact, ContactId, Entry, Purpose, Source, new_id
-from connector.store import Store, consents, people
+from connector.store import Store, consents, outgoing, people
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 NOW = NOON + timedelta(days=1)
@@ -114,6 +114,8 @@ def test_nothing_can_be_learned_later_than_now(store: Store) -> None:
 def test_a_batch_takes_as_many_statements_as_a_single_entry(store: Store) -> None:
     ids = [ContactId(f"p{number:04}") for number in range(300)]
     make(store, *ids)
+    with store.read() as tx:
+        assert not outgoing.wanted(tx), "who wants to be told is asked once a second"
     with store.write() as tx, counted(store) as few:
         enter(tx, [said(GRANTED)], NOW)
     batch = [said(GRANTED, number % 7, id_, purpose=purpose) for number, id_ in enumerate(ids) for purpose in Purpose]

@@ -18,6 +18,7 @@ from connector.limits import RateLimit
 from connector.web.api import problems
 from connector.web.api.contacts import contacts
 from connector.web.api.document import pages, paper
+from connector.web.api.endpoints import endpoints
 from connector.web.api.events import events
 from connector.web.api.exact import ExactJson
 from connector.web.api.frame import BURST, FAILED_BURST, FAILED_PER_MINUTE, PER_MINUTE, Limits, authenticate, finish
@@ -30,7 +31,7 @@ from connector.wiring import Wiring
 PREFIX = "/api"
 MOST_BODY = 1024 * 1024
 """Bytes; a pushed event may be as large as a webhook."""
-ROOMS = (me, events, messages, mappings, contacts, sheets, places, again)
+ROOMS = (me, events, messages, mappings, contacts, sheets, places, again, endpoints)
 
 
 class _Api(Api):  # type: ignore[misc] # flask-smorest is untyped
@@ -68,6 +69,7 @@ _BELOW = "(?:draft|check|publish|unpublish|rollback|versions|diff|preview)(?:/|$
 CONVERTERS = dict(
     [
         _pattern("ident", "[0-9a-z]{26}", "One of our ids"),
+        _pattern("delivery", "evt_[0-9a-z]{26}", "A delivery's webhook-id"),
         _pattern("account", "[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "The name of an account"),
         _pattern("slug", "[A-Za-z0-9_-]{1,120}", "A name"),
         _pattern("label", "[^/\x00-\x1f\x7f]{1,100}", "A label"),

@@ -23,12 +23,14 @@ from connector.web.console import editor as editor
 from connector.web.console import events as events
 from connector.web.console import exchange_files as exchange_files
 from connector.web.console import glossary as glossary
+from connector.web.console import keys as keys
 from connector.web.console import lists as lists
 from connector.web.console import mappings as mappings
 from connector.web.console import me as me
 from connector.web.console import me_second as me_second
 from connector.web.console import messages as messages
 from connector.web.console import new_mapping as new_mapping
+from connector.web.console import outgoing as outgoing
 from connector.web.console import overview as overview
 from connector.web.console import people as people
 from connector.web.console import person as person
