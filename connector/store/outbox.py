@@ -258,7 +258,7 @@ _KEEP_SAID = {
         " WHERE attempt.id = said.key"
     ),
 }
-"""What was said at many attempts in one statement with one value: a statement each costs a tenth of a send."""
+"""What was said at many attempts, in one statement with one value: a statement each is a round trip each."""
 
 
 def end_attempts(tx: Transaction, ends: Sequence[End], at: datetime) -> None:
