@@ -313,11 +313,12 @@
     try { words.filters = JSON.parse(by("words")?.textContent || "[]"); } catch { words.filters = []; }
     words.fields = [];
     for (const item of items()) {
-      const text = (part) => item.querySelector(`.fld-${part}`).textContent;
-      const [name, value, label] = [text("path"), text("value"), text("name")];
+      const text = (part) => item.querySelector(part).textContent;
+      const [name, value, label] = [text("code"), text("bdi + bdi"), text("bdi")];
       const button = item.querySelector("button");
       item.dataset.find = `${label} ${name} ${value} ${button.title} ${item.closest("section")?.querySelector("h3").textContent || ""}`.toLowerCase();
       if (!button.title && (value.length > 14 || label.length > 14)) button.title = `${label}: ${value}`;
+      item.draggable = Boolean(button.name);
       if (button.name) words.fields.push({ name, value, words: label, insert: liquid(button) });
     }
     const known = by("paths");
