@@ -21,17 +21,19 @@ from connector.web.api.document import pages, paper
 from connector.web.api.endpoints import endpoints
 from connector.web.api.events import events
 from connector.web.api.exact import ExactJson
+from connector.web.api.figures import stats
 from connector.web.api.frame import BURST, FAILED_BURST, FAILED_PER_MINUTE, PER_MINUTE, Limits, authenticate, finish
 from connector.web.api.mappings import mappings
 from connector.web.api.me import me
 from connector.web.api.messages import messages
 from connector.web.api.places import again, places, sheets
+from connector.web.api.previews import previews
 from connector.wiring import Wiring
 
 PREFIX = "/api"
 MOST_BODY = 1024 * 1024
 """Bytes; a pushed event may be as large as a webhook."""
-ROOMS = (me, events, messages, mappings, contacts, sheets, places, again, endpoints)
+ROOMS = (me, events, messages, mappings, previews, contacts, sheets, places, again, stats, endpoints)
 
 
 class _Api(Api):  # type: ignore[misc] # flask-smorest is untyped

@@ -84,16 +84,19 @@ class DraftForm(Form):
     toml = Text(MOST_TEXT, 1, required=True)
 
 
+class FaultSchema(Schema):
+    """One thing that is wrong with a text."""
+
+    path = fields.String(required=True)
+    words = fields.String(required=True)
+
+
 class CheckedSchema(Schema):
     """What is wrong with a text."""
 
     ok = fields.Boolean(required=True)
     faults = fields.List(
-        fields.Nested(
-            Schema.from_dict(
-                {"path": fields.String(required=True), "words": fields.String(required=True)}, name="Fault"
-            )
-        ),
+        fields.Nested(FaultSchema),
         required=True,
     )
 
