@@ -23,6 +23,7 @@ from connector.web.authorize import authorize
 from connector.web.console import door_second as door_second
 from connector.web.console import doorman, frame
 from connector.web.console.door import door
+from connector.web.late import Late
 from connector.web.webhooks import Webhooks, Wsgi
 from connector.wiring import Wiring
 
@@ -43,10 +44,9 @@ log = get(__name__)
 
 def create_app(tools: Wiring) -> Wsgi:
     """Build the whole web: webhooks in front, Flask behind them."""
-    app = create_pages(tools)
+    pages = Late(lambda: create_pages(tools))
     intake = Intake(tools.store, lambda: tools.queue.ring("decide"))
-    app.extensions["intake"] = intake
-    return Webhooks(tools.directory, intake, body_cap=tools.settings.body_cap, otherwise=app.wsgi_app)
+    return Webhooks(tools.directory, intake, body_cap=tools.settings.body_cap, otherwise=pages)
 
 
 def create_pages(tools: Wiring) -> Flask:
