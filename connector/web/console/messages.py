@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Response, render_template, request
@@ -166,11 +166,11 @@ class _Call:
     """One exchange of an attempt, as who looks may see it."""
 
     line: str
-    request: str
+    request: str = field(repr=False)
     status: int | None
-    answer: str
+    answer: str = field(repr=False)
     cut: bool
-    curl: str
+    curl: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

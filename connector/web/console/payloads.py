@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from connector.contract import Field
@@ -31,11 +31,11 @@ class Node:
     """As expressions write it: ``line_items[0].title``."""
     kind: str
     """As the adapter declares it, else ``text``, ``number``, ``yes or no``, ``time``, ``nothing``, ``list`` or so."""
-    value: str
+    value: str = field(repr=False)
     """Exact; ``""`` for a branch."""
     words: str = ""
     """What the adapter says of the field."""
-    inner: tuple[Node, ...] = ()
+    inner: tuple[Node, ...] = field(default=(), repr=False)
     branch: bool = False
     open: bool = False
 

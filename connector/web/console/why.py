@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from flask import redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -34,7 +34,7 @@ class Gate:
     tone: str
     """``ok`` passed, ``skip`` stopped, ``info`` held or not reached, ``fail`` failed."""
     verdict: str
-    words: str
+    words: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
