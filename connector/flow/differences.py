@@ -21,6 +21,9 @@ _WORDS = {
     "timing.in_doubt": "In doubt", "after": "After-effects",
 }  # fmt: skip
 
+_ABOUT = ("field", "on", "contact", "valid_from")
+"""By what an item of a list is called, the first that it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -82,10 +85,20 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
         return found
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         found = {}
-        for place, item in enumerate(value):
-            found |= _flat(item, f"{path}.{place + 1}")
+        for name, item in zip(_names(value), value, strict=True):
+            found |= _flat(item, f"{path}.{name}")
         return found
     return {path: ", ".join(_listed(value))}
+
+
+def _names(items: list[Any]) -> Iterator[str]:
+    """Yield what to call the items of a list: by the field, outcome or contact field they are about, else by place."""
+    seen: dict[str, int] = {}
+    for place, item in enumerate(items):
+        about = next((str(item[key]) for key in _ABOUT if key in item), "") if isinstance(item, dict) else ""
+        name = about or str(place + 1)
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
 def _listed(value: Any) -> Iterator[str]:

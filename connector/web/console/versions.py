@@ -6,7 +6,7 @@ from flask import render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.errors import ConfigurationError
-from connector.flow import differences, publish
+from connector.flow import differences, publish, shelf
 from connector.mapping.kinds import kind_of
 from connector.model import Permission
 from connector.store import mappings
@@ -60,7 +60,9 @@ def label(which: str, row: MappingRow) -> str:
 
 def common(name: str, row: MappingRow, at: str) -> dict[str, object]:
     """Return what the head of every page of a mapping needs."""
-    return {"name": name, "row": row, "at": at, "sends": kind_of(row.draft) == "notification", "title": name}
+    made = shelf.document(name, row.draft)
+    title = str(getattr(made, "title", "")) or name
+    return {"name": name, "row": row, "at": at, "sends": kind_of(row.draft) == "notification", "title": title}
 
 
 def _is_changed(row: MappingRow, found: list[VersionRow]) -> bool:
