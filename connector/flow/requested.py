@@ -62,7 +62,7 @@ class Granted:
     """Channels that have something to send now: the bell is the caller's to ring."""
 
 
-def send(tools: Tools, accounts: Collection[Account], owner: str, wish: Wish) -> Granted:
+def fulfil(tools: Tools, accounts: Collection[Account], owner: str, wish: Wish) -> Granted:
     """Plan a message by a mapping in force, through the same gates as any other.
 
     ``accounts``: all there are. Raises NotFoundError, and ConfigurationError where it cannot be planned.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template
+from markupsafe import Markup, escape
 
 from connector.flow import keys
 from connector.web.api.frame import SCHEME
@@ -39,6 +40,14 @@ def paper(public_url: str, version: str) -> dict[str, Any]:
 def openapi() -> Response:
     """Give the OpenAPI document."""
     return Response(json.dumps(current_app.extensions["api"].spec.to_dict(), indent=1), mimetype="application/json")
+
+
+@pages.app_template_filter("coded")
+def coded(words: str) -> Markup:
+    """Draw what stands between backticks as code."""
+    parts = words.split("`")
+    drawn = (Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+    return Markup("").join(drawn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,7 @@ def _send(given: Mapping[str, Any], name: str) -> dict[str, Any]:
     )  # fmt: skip
     accounts = [item.account for item in tools().directory.all_()]
     try:
-        granted = requested.send(tools(), accounts, new_owner(), wish)
+        granted = requested.fulfil(tools(), accounts, new_owner(), wish)
     except NotFoundError as error:
         raise ProblemError(404, str(error)) from None
     for channel in granted.channels:

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from connector.errors import ConfigurationError
 from connector.flow import outgoing
 from connector.model import Permission, now
+from connector.model.exact import write_json
 from connector.store import news
 from connector.store import outgoing as rows
 from connector.store.outgoing import EndpointRow
@@ -155,7 +156,7 @@ def delivery_page(id_: str) -> str | AnyResponse:
             return missing("delivery")
         tries = rows.tries_of(tx, [row.id]).get(row.id, [])
         told = outgoing.envelope(tx, row, personal=False)
-    body = json.dumps(told, ensure_ascii=False, indent=2, default=str)
+    body = json.dumps(json.loads(write_json(told)), ensure_ascii=False, indent=2)
     return render_template("console/delivery.html", row=row, endpoint=endpoint, tries=tries[::-1], body=body)
 
 

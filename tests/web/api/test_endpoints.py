@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ def test_an_endpoint_is_told_what_the_api_changes(house: House, api: Caller, ear
 def test_the_code_of_the_documents_checks_a_signature(house: House, api: Caller, ear: Ear) -> None:
     text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     code = text.partition("```python\n")[2].partition("```")[0]
+    page = house.open("/api/docs").get_data(as_text=True)
+    assert code.strip() in unescape(page), "the page shows the same"
     names: dict[str, Any] = {}
     exec(compile(code, "docs/api.md", "exec"), names)  # our own document
     made = add(api, ear)
