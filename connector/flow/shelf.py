@@ -137,6 +137,25 @@ def checks(
     catalogue.refresh()
     channel = catalogue.channel(made)
     wanted = [catalogue.finder(channel)(made.template.name, language) for language in made.template.language.all]
+    edit = f"/mappings/{row.name}/edit"
+    mended = (
+        f"{len(faults)} {'thing is' if len(faults) == 1 else 'things are'} to be mended: {faults[0]}" if faults else ""
+    )
+    return [
+        *_connections(made, accounts, channel is not None),
+        *_templates(made, wanted),
+        Check(
+            name="Mapping complete",
+            done=not faults,
+            words=mended or "Every slot is filled, and every field is known.",
+            href=edit,
+        ),
+        _consent(made, wanted, edit),
+        *_trials(store, row),
+    ]
+
+
+def _trials(store: Store, row: MappingRow) -> Iterator[Check]:
     with store.read() as tx:
         tested = recent.trials(tx, row.name, row.updated_at)
         reports = tasks.listing(tx, "backtest", since=row.updated_at, most=100)
@@ -144,34 +163,20 @@ def checks(
         task.args.get("name") == row.name and task.args.get("source") == row.draft and task.state == "done"
         for task in reports
     )
-    edit = f"/mappings/{row.name}/edit"
-    return [
-        *_connections(made, accounts, channel is not None),
-        *_templates(made, wanted),
-        Check(
-            name="Mapping complete",
-            done=not faults,
-            words="Every slot is filled, and every field is known."
-            if not faults
-            else f"{len(faults)} {'thing is' if len(faults) == 1 else 'things are'} to be mended: {faults[0]}",
-            href=edit,
-        ),
-        _consent(made, wanted, edit),
-        Check(
-            name="Test sent",
-            done=bool(tested),
-            words="This draft has been sent to a test number." if tested else "Send this draft to a phone of your own.",
-            href=f"/mappings/{row.name}/test",
-            must=False,
-        ),
-        Check(
-            name="Backtested",
-            done=backtested,
-            words="This draft has been tried on what came." if backtested else "Try this draft on what came lately.",
-            href=f"/mappings/{row.name}/backtest",
-            must=False,
-        ),
-    ]
+    yield Check(
+        name="Test sent",
+        done=bool(tested),
+        words="This draft has been sent to a test number." if tested else "Send this draft to a phone of your own.",
+        href=f"/mappings/{row.name}/test",
+        must=False,
+    )
+    yield Check(
+        name="Backtested",
+        done=backtested,
+        words="This draft has been tried on what came." if backtested else "Try this draft on what came lately.",
+        href=f"/mappings/{row.name}/backtest",
+        must=False,
+    )
 
 
 def _connections(made: Notification, accounts: Sequence[Account], can_send: bool) -> Iterator[Check]:

@@ -65,7 +65,7 @@ def e164(phone: str) -> str:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
-def send(tools: Tools, name: str, source: str, event_id: EventId, phone: str, by: str) -> tuple[MessageId, str]:
+def plan(tools: Tools, name: str, source: str, event_id: EventId, phone: str, by: str) -> tuple[MessageId, str]:
     """Put a test message into the outbox; returns its id and the account that is to be woken for it.
 
     Raises MappingError where the text cannot be read, ConfigurationError in words where it cannot be sent:

@@ -43,7 +43,7 @@ def _event(world: World, **payload: Any) -> EventId:
 
 
 def _send(world: World, event: EventId, source: str = PAID, phone: str = MINE) -> Any:
-    return trial.send(Bench(world), NAME, source, event, phone, "Ada")  # type: ignore[arg-type]
+    return trial.plan(Bench(world), NAME, source, event, phone, "Ada")  # type: ignore[arg-type]
 
 
 def test_a_draft_is_sent_with_the_events_values_to_ones_own_phone(world: World) -> None:

@@ -39,7 +39,7 @@ def send_test(name: str) -> AnyResponse | str:
         return missing("mapping")
     event, phone = EventId(request.form.get("event", "")[:26]), _number(request.form.get("to", ""))
     try:
-        id_, channel = trial.send(tools(), name, row.draft, event, phone, actor().name)
+        id_, channel = trial.plan(tools(), name, row.draft, event, phone, actor().name)
     except (MappingError, ConfigurationError) as error:
         return make_response(_draw(name, str(error)), 422)
     tools().queue.ring("deliver", channel)
