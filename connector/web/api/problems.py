@@ -106,10 +106,7 @@ def answer(problem: ProblemError) -> Response:
     }
     if problem.errors:
         body["errors"] = [{"path": each.path, "words": each.words} for each in problem.errors[:MOST_ERRORS]]
-    made = Response(current_app.json.dumps(body), problem.status, problem.headers, content_type=CONTENT_TYPE)
-    if problem.status == 413:
-        made.headers["Connection"] = "close"  # what is left of the body is not read
-    return made
+    return Response(current_app.json.dumps(body), problem.status, problem.headers, content_type=CONTENT_TYPE)
 
 
 def handle(app: Flask) -> None:
