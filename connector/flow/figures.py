@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
@@ -107,8 +107,11 @@ class Figures:
         return self.engaged / self.delivered if self.delivered else None
 
     def __add__(self, other: Figures) -> Figures:
-        mine = {item.name: (getattr(self, item.name), getattr(other, item.name)) for item in fields(Figures)}
-        return Figures(**{name: a if b is None else b if a is None else a + b for name, (a, b) in mine.items()})
+        return Figures(**{name: _plus(getattr(self, name), getattr(other, name)) for name in COLUMNS})
+
+
+def _plus(a: int | None, b: int | None) -> Any:
+    return a if b is None else b if a is None else a + b
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,15 +227,21 @@ def _heard(item: Figures) -> Figures:
 def _course(tx: Transaction, scope: Scope, zone: tzinfo) -> list[Step]:
     hourly = scope.until - scope.since <= MOST_HOURS * HOUR
     begin = _hour if hourly else _day
-    steps = {begin(at, zone): Figures() for at in _each(scope.since, scope.until)}
-    for row in figures.by_hour(tx, scope):
-        key = begin(row.key[0], zone)
-        steps[key] = steps[key] + replace(_figures(row), received=0, skipped=0)
+    begun = {at: begin(at, zone) for at in _each(scope.since, scope.until)}
+    sums: dict[datetime, list[Any]] = {key: [0] * len(SUMS) + [None, None] for key in begun.values()}
+    for row in figures.by_hour(tx, scope):  # up to 24 rows a day: added up without making values of each
+        step = sums[begun[row.key[0]]]
+        for place, value in enumerate(row[1:]):
+            if value is not None:
+                step[place] = value + (step[place] or 0)
+    received: dict[datetime, int] = dict.fromkeys(sums, 0)
     if not (_is_of_messages(scope) or scope.mapping):
         for hour, number in figures.events_by_hour(tx, scope).items():
-            key = begin(hour, zone)
-            steps[key] = steps[key] + Figures(received=number)
-    return [Step(begins=key, figures=steps[key]) for key in sorted(steps)]
+            received[begun[hour]] += number
+    return [
+        Step(begins=key, figures=replace(_figures(Sum((key,), *sums[key])), received=received[key], skipped=0))
+        for key in sorted(sums)
+    ]
 
 
 def _each(since: datetime, until: datetime) -> Iterable[datetime]:

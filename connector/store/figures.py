@@ -103,11 +103,10 @@ def events_by_hour(tx: Transaction, scope: Scope) -> dict[datetime, int]:
     return {row[0]: int(row[1]) for row in tx.execute(query)}
 
 
-def values(tx: Transaction, side: str, since: datetime) -> list[str]:
-    """Return the values of a side that were counted since a moment, for choosing one."""
-    column = _STAT[side]
-    query = select(column).where(_STAT.hour >= since, column != "").distinct().order_by(column)
-    return list(tx.execute(query).scalars())
+def countries(tx: Transaction, since: datetime, until: datetime) -> list[str]:
+    """Return the countries that were counted in a stretch, for choosing one."""
+    query = select(_STAT.country).where(_STAT.hour >= since, _STAT.hour < until, _STAT.country != "").distinct()
+    return sorted(tx.execute(query).scalars())
 
 
 def _within(table: Table, scope: Scope, sides: Sequence[str]) -> list[ColumnElement[bool]]:

@@ -18,12 +18,12 @@ from connector.flow import attribution, figures, rollup
 from connector.flow.cause import CAUSES
 from connector.flow.figures import DEFINITIONS, DIMENSIONS, FUNNEL, Figures, Report, Step
 from connector.model import Permission, now
-from connector.store import Transaction, counts, look
+from connector.store import Transaction, counts, look, templates
 from connector.store import figures as counted
 from connector.store.figures import Scope
 from connector.store.stats import HOUR, hour_of
 from connector.web.console import charts
-from connector.web.console.frame import console, needs, record, say, store
+from connector.web.console.frame import console, needs, record, say, store, tools
 from connector.web.console.lists import address, argument, cell, one_of
 
 PERIODS: Mapping[str, tuple[str, timedelta]] = {
@@ -69,7 +69,7 @@ def analytics() -> str:
         return render_template(
             "console/analytics.html",
             asked=asked, given=asked.given, read=read, total=read.total, compared=compared, by=by,
-            rows=_sorted(read.by[by]), names=names, link=Links(asked, names), choices=_choices(tx),
+            rows=_sorted(read.by[by]), names=names, link=Links(asked, names), choices=_choices(tx, asked.scope),
             reasons=_reasons(read), chart=_chart(read, asked.zone), course=_course(read, asked.zone, asked, names),
             days=[f"{asked.scope.since.astimezone(asked.zone):%d %b}",
                   f"{(asked.scope.until - HOUR).astimezone(asked.zone):%d %b}"],
@@ -250,13 +250,16 @@ def _course(
     return rows[::-1]
 
 
-def _choices(tx: Transaction) -> Mapping[str, Sequence[str]]:
-    since = now() - timedelta(days=MOST_DAYS)
+def _choices(tx: Transaction, scope: Scope) -> Mapping[str, Sequence[str]]:
+    rows, sending = templates.all_(tx), {account.id for account in tools().directory.senders()}
     names = look.account_names(tx)
-    found = {name: counted.values(tx, side, since) for name, side in DIMENSIONS.items()}
     return {
-        name: [names.get(value, value) for value in values] if name in ("account", "source") else values
-        for name, values in found.items()
+        "mapping": look.mapping_names(tx),
+        "template": sorted({row.template.name for row in rows}),
+        "account": sorted(name for id_, name in names.items() if id_ in sending),
+        "source": sorted(name for id_, name in names.items() if id_ not in sending),
+        "language": sorted({row.template.language for row in rows}),
+        "country": counted.countries(tx, scope.since, scope.until),
     }
 
 
