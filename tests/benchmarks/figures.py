@@ -7,21 +7,21 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import Column, MetaData, Table, insert, text
 
 from connector.flow import rollup
 from connector.model import Role, first_id, now
-from connector.store import Store, schema
+from connector.store import Store
 from connector.web import create_pages
 from connector.web.console import frame
 from tests.benchmarks.stage import stage
 
 DAYS = 90
-BATCH = 5_000
 ROUNDS = 5
 PAGES = {
     "analytics, 90 days": "/analytics?period=90d",
@@ -113,92 +113,95 @@ def _settle(store: Store) -> None:
 
 
 def fill(store: Store, count: int, shop: str, number: str, *, days: int = DAYS) -> None:
-    """Write events, decisions, messages and what followed, spread over the days as a shop's life is."""
-    dice = random.Random(20260301)
-    end = now()
-    for batch in _batches(count, dice, end, days):
-        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("event", "decision", "message", "sequel")}
-        for at, serial in batch:
-            _row(rows, dice, at, serial, shop, number, end)
+    """Write events, decisions, messages and what followed, spread over the days as a shop's life is.
+
+    One life is made row by row; the database itself then lives it again for every hour.
+    """
+    dice, end = random.Random(20260301), now().replace(minute=0, second=0, microsecond=0)
+    with store.write() as tx:
+        tx.exec_driver_sql(f"CREATE TABLE life ({', '.join(f'{name} {kind}' for name, kind in _LIFE.items())})")
+        life = Table("life", MetaData(), *(Column(name) for name in _LIFE))
+        tx.execute(insert(life), [_row(dice, serial) for serial in range(LIVES)])
+    hours, done = [end - timedelta(hours=place) for place in range(24 * days, 0, -1)], 0
+    shares = list(accumulate(_BY_HOUR[hour.hour] for hour in hours))
+    for batch in range(0, len(hours), 24):
         with store.write() as tx:
-            for name, given in rows.items():
-                if given:
-                    tx.execute(insert(schema.metadata.tables[name]), given)
+            for place in range(batch, min(batch + 24, len(hours))):
+                upto = round(count * shares[place] / shares[-1])
+                first = dice.randrange(max(1, LIVES - (upto - done)))
+                given = {"first": first, "last": first + upto - done, "shop": shop, "number": number}
+                at = hours[place] + timedelta(minutes=7)
+                given |= {"at": int(at.timestamp() * 1_000_000), "prefix": first_id(at)[:10]}
+                for statement in _LIVED:
+                    tx.execute(text(statement), given)
+                done = upto
+    with store.write() as tx:
+        tx.exec_driver_sql("DROP TABLE life")
 
 
-def _batches(count: int, dice: random.Random, end: datetime, days: int) -> Iterator[list[tuple[datetime, int]]]:
-    weights = [1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 11, 12, 12, 11, 10, 10, 11, 12, 13, 14, 13, 9, 5, 2]
-    batch: list[tuple[datetime, int]] = []
-    for serial in range(count):
-        day = days * serial / count
-        hour = dice.choices(range(24), weights)[0]
-        at = end - timedelta(days=days) + timedelta(days=int(day), hours=hour, seconds=dice.random() * 3600)
-        batch.append((min(at, end - timedelta(seconds=5)), serial))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _id(at: datetime, serial: int) -> str:
-    return first_id(at)[:12] + f"{serial:014d}"
-
-
-def _row(
-    rows: dict[str, list[dict[str, Any]]], dice: random.Random, at: datetime, serial: int, shop: str, number: str,
-    end: datetime,
-) -> None:  # fmt: skip
+def _row(dice: random.Random, serial: int) -> dict[str, Any]:
     mapping, template, _ = dice.choices(_MAPPINGS, [item[2] for item in _MAPPINGS])[0]
     country, language, _ = dice.choices(_COUNTRIES, [item[2] for item in _COUNTRIES])[0]
-    id_ = _id(at, serial)
-    event = {
-        "id": id_, "account_id": shop, "request_id": serial, "position": 0, "key": f"e{serial}", "type": "order.paid",
-        "topic": "orders/paid", "subject": f"order:{serial}", "label": f"#{serial}", "occurred_at": at,
-        "planned_at": at,
-    }  # fmt: skip
-    rows["event"].append(event)
-    if dice.random() < 0.15:
-        rows["decision"].append(_decision(id_, serial, mapping, "skip", dice.choice(_REASONS), at))
-    rows["decision"].append(_decision(id_[:-1] + "z", serial, mapping, "send", "", at) | {"event_id": id_})
-    chance, moment = dice.random(), {"accepted_at": at, "sent_at": at, "delivered_at": at, "read_at": at}
+    chance = dice.random()
     state = next(name for name, share in _STATES if chance < share)
-    if state == "read" and at > end - timedelta(minutes=20):
-        state = "delivered"
-    reached = list(_REACH).index(state) if state in _REACH else -1
-    moments = {name: moment[name] if place <= reached else None for place, name in enumerate(_REACH.values())}
-    code = dice.choice(_CODES) if state == "failed" else ""
-    rows["message"].append(
-        {
-            "id": id_, "event_id": id_, "mapping": mapping, "version": 1, "source_id": shop, "channel_id": number,
-            "dedupe_key": f"k{serial}", "subject": f"order:{serial}", "label": f"#{serial}",
-            "recipient": f"+4915112{serial:06d}", "recipient_id": "", "template": template, "language": language,
-            "category": "utility", "slots": {"body.1": "Ada"}, "state": state,
-            "reason": {"failed": "refused", "skipped": "revoked", "cancelled": "overtaken"}.get(state, ""),
-            "words": "", "code": code, "occurred_at": at, "not_before": at, "expires_at": None, "cancel_when": [],
-            "resend_in_doubt": True, "tries": 1, "contact_id": f"c{serial % 300_000}", "country": country,
-            "created_at": at, "ended_at": at if state in ("failed", "skipped", "cancelled") else None, **moments,
-        }
-    )  # fmt: skip
-    if reached >= 2:
-        _follow(rows, dice, id_, at)
-
-
-def _decision(id_: str, serial: int, mapping: str, verdict: str, reason: str, at: datetime) -> dict[str, Any]:
+    reached = _REACH.index(state) if state in _REACH else -1
     return {
-        "id": id_, "event_id": id_, "mapping": mapping, "version": 1, "verdict": verdict, "reason": reason, "words": "",
-        "steps": [], "message_id": id_ if verdict == "send" else None, "at": at,
+        "n": serial, "tail": f"{serial:016d}", "mapping": mapping, "template": template, "language": language,
+        "country": country, "state": state, "reached": reached,
+        "code": dice.choice(_CODES) if state == "failed" else "",
+        "reason": {"failed": "refused", "skipped": "revoked", "cancelled": "overtaken"}.get(state, ""),
+        "skip": dice.choice(_REASONS) if dice.random() < 0.15 else "",
+        **{kind: int(reached >= 2 and dice.random() < share) for kind, share in _SEQUELS.items()},
     }  # fmt: skip
 
 
-def _follow(rows: dict[str, list[dict[str, Any]]], dice: random.Random, id_: str, at: datetime) -> None:
-    for place, (kind, share) in enumerate((("reply", 0.05), ("tap", 0.04), ("order", 0.03), ("opt_out", 0.004))):
-        if dice.random() < share:
-            sequel = {"id": id_[:-1] + "abcd"[place], "key": f"{kind}:{id_}", "kind": kind, "message_id": id_, "at": at}
-            rows["sequel"].append(sequel | {"account_id": "", "event_id": ""})
-
-
-_REACH = {"accepted": "accepted_at", "sent": "sent_at", "delivered": "delivered_at", "read": "read_at"}
+LIVES = 20_000
+_BY_HOUR = (1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 11, 12, 12, 11, 10, 10, 11, 12, 13, 14, 13, 9, 5, 2)
+_REACH = ("accepted", "sent", "delivered", "read")
 _STATES = (
     ("read", 0.68), ("delivered", 0.9), ("sent", 0.94), ("failed", 0.965), ("skipped", 0.985), ("cancelled", 1.01),
 )  # fmt: skip
+_SEQUELS = {"reply": 0.05, "tap": 0.04, "ordered": 0.03, "opt_out": 0.004}
+_LIFE = dict.fromkeys(("tail", "mapping", "template", "language", "country", "state", "code", "reason", "skip"), "TEXT")
+_LIFE |= dict.fromkeys(("reached", *_SEQUELS), "INTEGER") | {"n": "INTEGER PRIMARY KEY"}
+_THOSE = "FROM life WHERE n >= :first AND n < :last"
+_AT = "CAST(:at AS BIGINT)"
+_REACHED = ", ".join(f"CASE WHEN reached >= {place} THEN {_AT} END" for place in range(len(_REACH)))
+_EVENT = f"""
+INSERT INTO event (
+    id, account_id, request_id, position, key, type, topic, subject, label, occurred_at, planned_at
+) SELECT :prefix || tail, :shop, n, 0, :prefix || tail, 'order.paid', 'orders/paid', 'order:' || :prefix || tail,
+    '#1', {_AT}, {_AT} {_THOSE}
+"""
+_SENT = f"""
+INSERT INTO decision (id, event_id, mapping, version, verdict, reason, words, steps, message_id, at)
+SELECT :prefix || tail, :prefix || tail, mapping, 1, 'send', '', '', '[]', :prefix || tail, {_AT} {_THOSE}
+"""
+_SKIPPED = f"""
+INSERT INTO decision (id, event_id, mapping, version, verdict, reason, words, steps, at)
+SELECT :prefix || 'x' || substr(tail, 2), :prefix || tail, mapping, 1, 'skip', skip, '', '[]', {_AT}
+{_THOSE} AND skip <> ''
+"""
+_MESSAGE = f"""
+INSERT INTO message (
+    id, event_id, mapping, version, source_id, channel_id, dedupe_key, subject, label, recipient, recipient_id,
+    template, language, category, slots, state, reason, words, code, occurred_at, not_before, cancel_when,
+    resend_in_doubt, tries, gates, trial, country, contact_id, created_at, accepted_at, sent_at, delivered_at,
+    read_at, ended_at
+) SELECT :prefix || tail, :prefix || tail, mapping, 1, :shop, :number, :prefix || tail,
+    'order:' || :prefix || tail, '#1', '+4915112' || n, '', template, language, 'utility', '{{}}', state, reason, '',
+    code, {_AT}, {_AT}, '[]', true, 1, '{{}}', false, country, 'c' || n, {_AT}, {_REACHED},
+    CASE WHEN reached < 0 THEN {_AT} END {_THOSE}
+"""
+_FOLLOWED = tuple(
+    f"""
+INSERT INTO sequel (id, key, kind, message_id, at)
+SELECT :prefix || '{letter}' || substr(tail, 2), '{kind}:' || :prefix || tail, '{kind}', :prefix || tail, {_AT}
+{_THOSE} AND {column} = 1
+"""
+    for letter, column, kind in (
+        ("a", "reply", "reply"), ("b", "tap", "tap"), ("c", "ordered", "order"), ("d", "opt_out", "opt_out"),
+    )
+)  # fmt: skip
+_LIVED = (_EVENT, _SENT, _SKIPPED, _MESSAGE, *_FOLLOWED)
+"""What a life leaves behind in the tables."""
