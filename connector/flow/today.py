@@ -79,12 +79,12 @@ def _engine(tx: Transaction, engine: Engine, at: datetime) -> Iterator[Need]:
             href="/accounts", action="See the installation",
         )  # fmt: skip
     counted_at = rollup.progress(tx).counted_at
-    if counted_at is not None and at - counted_at > LATE:
+    if engine.queue_answers and counted_at is not None and at - counted_at > LATE:  # without a queue nothing goes
         minutes = round((at - counted_at).total_seconds() / 60)
         yield Need(
             kind="engine", tone="fail", title="The clock or the workers stand still",
             words=f"Nothing has been counted for {minutes:,} minutes; what waits for its time does not leave either.",
-            fix="See that `connector run` is up, with its clock and its workers; the log says what it met.",
+            fix="See that “connector run” is up, with its clock and its workers; the log says what it met.",
         )  # fmt: skip
     if engine.failed_jobs:
         yield Need(
@@ -181,7 +181,7 @@ def _write_backs(tx: Transaction) -> Iterator[Need]:
             yield Need(
                 kind="write_back", tone="warn",
                 title=_many(number, "field", "fields") + f" could not be written to {name}",
-                words=row.words, fix="Once the cause is gone, let them be tried again: `connector writeback retry`.",
+                words=row.words, fix="Once the cause is gone, let them be tried again: “connector writeback retry”.",
                 href=f"/accounts/{quote(name)}", action="Open the account",
             )  # fmt: skip
 
