@@ -40,6 +40,9 @@ SHOWN = (
     "cost",
 )  # fmt: skip
 """Columns of the table, in their order."""
+LINKED = ("sent", "delivered", "read", "failed")
+MOST_LINKED = 50
+"""Rows of the table beside the chart whose figures lead to their rows; a page is to stay small."""
 _PARTS = ("read", "delivered", "sent", "failed")
 CHART_CLASSES = tuple(f"chart-{name}" for name in _PARTS)
 _TITLES = {"skipped": "Not planned", "stopped": "Planned, then not sent", "failed": "Failed"}
@@ -70,7 +73,7 @@ def analytics() -> str:
             "console/analytics.html",
             asked=asked, given=asked.given, read=read, total=read.total, compared=compared, by=by,
             rows=_sorted(read.by[by]), names=names, link=Links(asked, names), choices=_choices(tx, asked.scope),
-            reasons=_reasons(read), chart=_chart(read, asked.zone), course=_course(read, asked.zone, asked, names),
+            reasons=_reasons(read), chart=_chart(read), course=_course(read, asked, names),
             days=[f"{asked.scope.since.astimezone(asked.zone):%d %b}",
                   f"{(asked.scope.until - HOUR).astimezone(asked.zone):%d %b}"],
             rules=attribution.rules(tx), progress=rollup.progress(tx), unread=counts.troubled(tx),
@@ -209,7 +212,7 @@ def _label(step: Step, *, hourly: bool) -> str:
     return f"{step.begins:%a %d %b, %H:%M}" if hourly else f"{step.begins:%a %d %b}"
 
 
-def _chart(read: Report, zone: ZoneInfo) -> Mapping[str, object]:
+def _chart(read: Report) -> Mapping[str, object]:
     hourly = _is_hourly(read)
     given = []
     for step in read.course:
@@ -235,18 +238,29 @@ def _spread(number: int) -> list[int]:
     return sorted({0, number // 2, number - 1}) if number else []
 
 
-def _course(
-    read: Report, zone: ZoneInfo, asked: Asked, names: Mapping[str, str]
-) -> Sequence[tuple[str, Figures, Mapping[str, str]]]:
-    """Return the rows of the table beside the chart: label, figures, links; the latest first."""
+class Line(NamedTuple):
+    """A row of the table beside the chart."""
+
+    words: str
+    figures: Figures
+    links: Mapping[str, str]
+    day: str
+    """Address of the figures of this day alone; ``""`` for an hour."""
+
+
+def _course(read: Report, asked: Asked, names: Mapping[str, str]) -> Sequence[Line]:
+    """Return the rows of the table beside the chart, the latest first; of many days each leads to its own page."""
     hourly, links = _is_hourly(read), Links(asked, names)
+    linked = LINKED if len(read.course) <= MOST_LINKED else ()
     ends = [step.begins for step in read.course[1:]] + [read.scope.until]
     rows = []
     for step, end in zip(read.course, ends, strict=True):
         begin = max(_whole(step.begins), read.scope.since)
         hours = max(1, round((_whole(end) - begin) / HOUR))
-        told = {name: links.to(name, since=begin, hours=hours) for name in ("sent", "delivered", "read", "failed")}
-        rows.append((_label(step, hourly=hourly), step.figures, told))
+        told = {name: links.to(name, since=begin, hours=hours) for name in linked}
+        day = {"from": f"{step.begins:%Y-%m-%d}", "to": f"{step.begins:%Y-%m-%d}", "period": ""}
+        alone = "" if hourly else address("/analytics", {**asked.given, **day})
+        rows.append(Line(_label(step, hourly=hourly), step.figures, told, alone))
     return rows[::-1]
 
 
