@@ -13,6 +13,10 @@ _HARMLESS = ("number", "money", "boolean", "time")
 """Kinds of declared fields whose texts tell nothing of a person."""
 _CODE = re.compile(r"[A-Z]{2,3}|[a-z]{2}([-_][A-Za-z]{2,4})?|true|false|-?\d{1,4}|-?\d{1,9}\.\d{1,2}")
 """Currencies, countries, languages, counts and amounts."""
+_WORD = re.compile(r"[^\W\d_]{4,}|@")
+"""No amount, no moment and no truth has so many letters in a row."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
+"""How a moment begins; digits alone may be read as seconds, and may be a phone number."""
 
 
 def text(value: str) -> str:
@@ -32,8 +36,13 @@ def _mask(value: Json, path: str, harmless: Collection[str]) -> Json:
     if isinstance(value, list):
         return [_mask(inner, path, harmless) for inner in value]
     if isinstance(value, str):
-        return value if path in harmless or _is_harmless(value) else text(value)
+        return value if (path in harmless and fits(value)) or _is_harmless(value) else text(value)
     return value if isinstance(value, bool) or value is None or path in harmless else _number(value)
+
+
+def fits(value: str) -> bool:
+    """Tell whether a text may be what a field of a harmless kind holds; vendors do not always keep their word."""
+    return not _WORD.search(value) or value in ("true", "false")
 
 
 def _is_harmless(value: str) -> bool:
@@ -42,7 +51,7 @@ def _is_harmless(value: str) -> bool:
 
 def _is_time(value: str) -> bool:
     """A moment; a day alone may be somebody's birthday."""
-    return len(value) > 10 and value[:4].isdigit() and parse_time(value) is not None
+    return bool(_MOMENT.match(value)) and parse_time(value) is not None
 
 
 def _number(value: Json) -> Json:

@@ -15,17 +15,17 @@ import phonenumbers
 
 from connector.errors import ConfigurationError
 from connector.flow import gate
+from connector.flow.bench import Bench, Loaded, load, samples, situation_of
 from connector.flow.people import recipients
-from connector.flow.rehearse import Outcome, Rehearsal, Script
 from connector.flow.tasks import Tools
 from connector.mapping import Mapping as Notification
 from connector.mapping import Timing
 from connector.mapping.kinds import read
 from connector.mapping.liquid import compile_expression
+from connector.mapping.plan import draft
 from connector.model import EventId, MessageId, Send, Skip, new_id, now
-from connector.store import Store, accounts, outbox, past, test_numbers
+from connector.store import Store, outbox, test_numbers
 from connector.store.outbox import NewMessage
-from connector.store.past import Came, Which
 from connector.store.test_numbers import TestNumber
 
 MOST_NUMBERS = 10
@@ -65,8 +65,10 @@ def e164(phone: str) -> str:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
-def plan(tools: Tools, name: str, source: str, event_id: EventId, phone: str, by: str) -> tuple[MessageId, str]:
+def plan(tools: Tools, name: str, source: str, event_id: EventId | None, phone: str, by: str) -> tuple[MessageId, str]:
     """Put a test message into the outbox; returns its id and the account that is to be woken for it.
+
+    Without an event the sample is taken that the adapter declares.
 
     Raises MappingError where the text cannot be read, ConfigurationError in words where it cannot be sent:
     the number is not on the list, the event is gone, a slot is blank, the template is not there.
@@ -79,11 +81,12 @@ def plan(tools: Tools, name: str, source: str, event_id: EventId, phone: str, by
     if phone not in allowed:
         raise ConfigurationError("Test messages go only to numbers on the list of test numbers.")
     tools.catalogue.refresh(at_most_old=0)
-    outcome = _plan(tools, _for_test(mapping, phone), event_id)
-    made = outcome.decision.verdict
+    test = _for_test(mapping, phone)
+    loaded = _load(tools, test, event_id)
+    made = draft(test, VERSION, situation_of(Bench.of(tools), loaded, test, at=now())).verdict
     if isinstance(made, Skip):
         raise ConfigurationError(f"It cannot be sent with this event: {made.words}")
-    message = _message(outcome, made, by)
+    message = _message(loaded, name, made, by)
     with tools.store.write() as tx:
         whose = recipients(tx, [phone]).get(phone)
         outbox.add(tx, [replace(message, contact_id=whose)], now())
@@ -100,31 +103,26 @@ def _for_test(mapping: Notification, phone: str) -> Notification:
     )
 
 
-def _plan(tools: Tools, mapping: Notification, event_id: EventId) -> Outcome:
-    with tools.store.read() as tx:
-        which = Which(
-            type=mapping.when.event, accounts=tuple(row.id for row in accounts.all_(tx)), ids=(str(event_id),)
-        )
-        came: list[Came] = past.page(tx, which, "", 1)
-    if not came:
-        raise ConfigurationError(f"There is no such {mapping.when.event} any more; choose another event.")
-    fresh = replace(came[0], planned_at=now())
-    rehearsal = Rehearsal(tools.store, tools.desk.accounts, tools.catalogue, now())
-    found = rehearsal.draft([fresh], Script(mapping=mapping))
-    if not found:
-        raise ConfigurationError("This event can no longer be read; choose another one.")
-    return found[0]
+def _load(tools: Tools, mapping: Notification, event_id: EventId | None) -> Loaded:
+    """Return the event, or the sample of its kind. Raises ConfigurationError."""
+    bench, when = Bench.of(tools), mapping.when
+    chosen = event_id or next(iter(samples(bench, when.adapter, when.event)), None)
+    if chosen is None:
+        raise ConfigurationError(f"There is no sample of {when.event}; choose an event that came.")
+    found = load(bench, chosen)
+    if found is None or found.event.type != when.event:
+        raise ConfigurationError(f"There is no such {when.event} any more, or it cannot be read; choose another event.")
+    return found
 
 
-def _message(outcome: Outcome, made: Send, by: str) -> NewMessage:
-    at, id_ = now(), MessageId(new_id())
-    event = outcome.situation.event
+def _message(loaded: Loaded, mapping: str, made: Send, by: str) -> NewMessage:
+    at, id_, event = now(), MessageId(new_id()), loaded.event
     test = replace(
         made, not_before=at, expires_at=at + EXPIRES, cancel_when=(), restart=False, resend_in_doubt=False,
         once="", agreed_by="", ground=gate.TEST, quiet="", cap=(),
     )  # fmt: skip
     return NewMessage(
-        id=id_, event_id=outcome.came.id, mapping=outcome.decision.mapping, version=VERSION,
-        source_id=outcome.came.account_id, dedupe_key=f"test|{id_}", subject=event.subject, label=event.label,
-        occurred_at=at, send=test, trial_by=by,
+        id=id_, event_id=loaded.chosen.id or EventId(""), mapping=mapping, version=VERSION,
+        source_id=loaded.chosen.account_id or made.channel, dedupe_key=f"test|{id_}", subject=event.subject,
+        label=event.label, occurred_at=at, send=test, trial_by=by,
     )  # fmt: skip

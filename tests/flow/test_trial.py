@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from connector.errors import ConfigurationError
 from connector.flow import explain, trial
 from connector.model import Category, EventId, Identity, State, Status, now
+from connector.registry import Registry
 from connector.store import Store, counts, look, people, schema, test_numbers
 from tests.flow.world import ANN, BEN, OFFER, PAID, World
 
@@ -23,6 +24,7 @@ class Bench:
     """As much of the wiring as a test send uses."""
 
     world: World
+    registry: Registry = field(default_factory=Registry)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.world, name)

@@ -21,6 +21,7 @@ from connector.web.console.versions import common
 
 MOST_EVENTS = 20
 SHOWN = timedelta(days=30)
+SAMPLE = "sample"
 
 
 @console.get("/mappings/<path:name>/test")
@@ -37,13 +38,14 @@ def send_test(name: str) -> AnyResponse | str:
     row = find_row(name)
     if row is None:
         return missing("mapping")
-    event, phone = EventId(request.form.get("event", "")[:26]), _number(request.form.get("to", ""))
+    given, phone = request.form.get("event", "")[:26], _number(request.form.get("to", ""))
+    event = EventId(given) if given and given != SAMPLE else None
     try:
         id_, channel = trial.plan(tools(), name, row.draft, event, phone, actor().name)
     except (MappingError, ConfigurationError) as error:
         return make_response(_draw(name, str(error)), 422)
     tools().queue.ring("deliver", channel)
-    record("mapping.test_sent", name, f"with event {event}", message=id_)
+    record("mapping.test_sent", name, f"with event {event}" if event else "with the sample", message=id_)
     say("The test message is on its way. It passes the same gate as every other one.")
     return redirect(url_for("console.message", id_=id_), 303)
 

@@ -80,10 +80,15 @@ def test_editors_keep_no_list(shop: Room) -> None:
     assert answer.status_code == 403
 
 
-def test_without_an_event_the_page_says_what_to_do(shop: Room) -> None:
+def test_before_any_event_came_a_test_is_sent_with_the_sample(shop: Room) -> None:
     _allow(shop)
-    page = shop.client("editor").get(f"/mappings/{NAME}/test", headers=HTML).text
-    assert "Place a test order" in page
+    editor = shop.client("editor")
+    assert "no such event came yet" in editor.get(f"/mappings/{NAME}/test", headers=HTML).text
+
+    answer = shop.post(editor, f"/mappings/{NAME}/test", event="sample", to="0")
+    assert answer.status_code == 303, answer.text
+    assert _messages(shop) == [(MINE, True)]
+    assert editor.get(answer.location, headers=HTML).status_code == 200
 
 
 def test_a_draft_is_sent_to_a_number_of_the_list(shop: Room) -> None:

@@ -1,0 +1,49 @@
+"""Masking: what may be shown to those who may not see people."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.contract import Field
+from connector.flow import mask
+
+HIDDEN = (
+    "Zoë Müller", "+447400123456", "447400123456", "12035550136", "61255506618", "anna@shop.example", "12 Orchard Row",
+    "1984-02-29", "10115", "https://shop.example/orders/1/authenticate?key=abc", "#1001 for Zoë",
+)  # fmt: skip
+SHOWN = ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00+01:00", "EUR", "GB", "en", "pt-BR", "59.90", "7", "true")
+
+
+@pytest.mark.parametrize("value", HIDDEN)
+def test_what_may_tell_of_a_person_is_hidden(value: str) -> None:
+    shown = mask.payload({"a": [{"b": value}]})
+
+    assert value not in str(shown)
+
+
+@pytest.mark.parametrize("value", SHOWN)
+def test_moments_amounts_and_codes_are_shown(value: str) -> None:
+    assert mask.payload({"a": value}) == {"a": value}
+
+
+def test_long_numbers_are_hidden_and_short_ones_shown() -> None:
+    assert mask.payload({"phone": 447400123456, "count": 3, "on": True, "none": None}) == {
+        "phone": mask.DOTS, "count": 3, "on": True, "none": None
+    }  # fmt: skip
+
+
+def test_a_declared_time_is_shown_whatever_its_form() -> None:
+    assert mask.payload({"due": "2026-11-22"}, [Field("due", "time")]) == {"due": "2026-11-22"}
+
+
+@given(st.integers(min_value=10**6, max_value=10**15).map(str))
+def test_no_number_that_could_be_called_is_shown(digits: str) -> None:
+    for spelled in (digits, f"+{digits}", f"{digits[:3]} {digits[3:]}", f"{digits[:3]}-{digits[3:]}"):
+        assert spelled not in str(mask.payload({"number": spelled}))
+
+
+@given(st.text(min_size=2).filter(lambda text: text[0].isalpha()))
+def test_of_a_text_only_its_first_letter_is_left(value: str) -> None:
+    assert mask.text(value) == value[0] + mask.DOTS
