@@ -1,4 +1,4 @@
-"""The three journeys: from the first start to the first message, mapping a field and seeing it live, finding out why."""
+"""The three journeys: from the first start to the first message, from a field to the phone, from an order to why."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from connector.model import State
 from connector.sandbox.deliveries import Mix
 from connector.store import look
 from connector.store.views import EventFilter, MessageFilter
-from tests.browser.conftest import OpenWindow
-from tests.browser.town import Town, found
+from tests.browser.conftest import OpenWindow, Window
+from tests.browser.town import PASSWORD, Town, found
 from tests.stories.conftest import OpenStage
 from tests.stories.kit import Stage
 
@@ -27,6 +27,65 @@ def last_slots(stage: Stage) -> dict[str, str]:
     with stage.store.read() as tx:
         row = look.list_messages(tx, MessageFilter(), most=1)[0]
     return dict(row.slots)
+
+
+def test_whoever_starts_it_comes_to_a_first_message_by_clicks_alone(
+    open_stage: OpenStage, open_window: OpenWindow
+) -> None:
+    stage = open_stage()
+    stage.run("--sandbox")
+    printed = re.search(r"http://\S+/setup\?token=\S+", stage.log.read_text())
+    assert printed, stage.tail()
+    window = open_window(f"http://127.0.0.1:{stage.port}")
+    page = window.page
+
+    window.go(printed[0])
+    window.keep("start-1-setup")
+    page.get_by_label("Your name").fill("Owner")
+    page.get_by_label("E-mail").fill("owner@example.org")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("The same once more").fill(PASSWORD)
+    page.get_by_role("button", name="Create the owner").click()
+    page.wait_for_url(lambda url: "/setup" not in url)
+
+    window.go("/start")
+    here = page.locator(".start-next")
+    window.keep("start-2-checklist")
+    here.get_by_role("button", name="Use the sandbox").click()
+    window.go("/start")
+    here.get_by_role("button", name=re.compile("Use the recipe .*[Oo]rder paid")).click()
+    page.wait_for_url(lambda url: "/edit" in url)
+    window.keep("start-3-editor")
+    for _ in range(4):  # whatever the checklist says is next, until a message is on its way
+        window.go("/start")
+        heading = here.locator("h2").inner_text()
+        if "first message" in heading:
+            break
+        step(window, heading)
+    window.keep("start-4-almost")
+    here.get_by_role("button").first.click()
+    expect(page.locator("h1")).to_contain_text("You have started", timeout=60_000)
+    window.keep("start-5-done")
+    page.get_by_role("link", name="Show it").click()
+    expect(page.locator("main")).to_contain_text("order")
+    window.keep("start-6-message")
+    assert window.wrong == []
+
+
+def step(window: Window, heading: str) -> None:
+    """Do what a step of the checklist asks for."""
+    page = window.page
+    page.locator(".start-next a.btn-primary").click()
+    page.wait_for_load_state()
+    if "test" in heading:
+        page.get_by_label("Number", exact=True).fill("+447400123456")
+        page.get_by_label("Whose phone").fill("The owner's phone")
+        page.get_by_label(re.compile("It is mine")).check()
+        page.get_by_role("button", name="Put it on the list").click()
+        page.get_by_role("button", name="Send the test").click()
+    elif "Publish" in heading:
+        page.get_by_role("button", name=re.compile("^Publish")).click()
+    page.wait_for_load_state()
 
 
 def test_an_editor_maps_a_field_sees_it_live_and_it_is_what_is_sent(town: Town) -> None:
