@@ -46,7 +46,7 @@ def add(name: str, scopes: tuple[str, ...], expires: str, actor: str) -> None:
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint="--expires") from None
     made = api_keys.make(
-        with_.store, name, [Permission(item) for item in scopes], may=GRANTS[Role.OWNER], by="cli", by_name=by,
+        with_.store, name, [Permission(item) for item in scopes], may=GRANTS[Role.OWNER], by=keys.COMMAND, by_name=by,
         expires_at=until,
     )  # fmt: skip
     audit.record(

@@ -6,16 +6,18 @@ import hmac
 import re
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from connector.errors import ConfigurationError
-from connector.model import Permission, Secret, new_id, now
-from connector.store import Store, api_keys
+from connector.model import GRANTS, Permission, Secret, new_id, now
+from connector.store import Store, Transaction, api_keys, users
 from connector.store.api_keys import KeyRow
 
 PREFIX = "wck"
+COMMAND = "command"
+"""Who has made the keys of the command line: whoever may run it may do everything."""
 SECRET_BYTES = 32
 LONGEST_NAME = 80
 USED_EVERY = timedelta(minutes=1)
@@ -76,7 +78,10 @@ def make(
 
 
 def recognise(store: Store, token: str) -> KeyRow | None:
-    """Return the valid key that a token is, or None; notes its use, at most once a minute."""
+    """Return the valid key that a token is, or None; notes its use, at most once a minute.
+
+    It opens no more than its maker may still do: those of somebody who was disabled open nothing.
+    """
     match = _FORM.fullmatch(token)
     if match is None:
         return None
@@ -84,14 +89,23 @@ def recognise(store: Store, token: str) -> KeyRow | None:
     at = now()
     with store.read() as tx:
         row = api_keys.get(tx, id_)
+        scopes = _scopes(tx, row) if row else frozenset()
     # Compared also where there is no such key, so that time does not tell which ids there are.
     genuine = hmac.compare_digest(_digest(secret), row.digest if row else _digest(""))
-    if row is None or not genuine or not row.is_valid(at):
+    if row is None or not genuine or not scopes or not row.is_valid(at):
         return None
     if row.used_at is None or at - row.used_at >= USED_EVERY:
         with store.write() as tx:
             api_keys.touch(tx, row.id, at)
-    return row
+    return replace(row, scopes=scopes)
+
+
+def _scopes(tx: Transaction, row: KeyRow) -> frozenset[Permission]:
+    """Return what a key opens by now."""
+    if row.made_by == COMMAND:
+        return row.scopes
+    maker = users.get(tx, row.made_by)
+    return row.scopes & GRANTS[maker.role] if maker is not None and maker.active else frozenset()
 
 
 def list_all(store: Store) -> list[KeyRow]:

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from connector.errors import ConfigurationError
-from connector.flow import keys
+from connector.flow import keys, team
 from connector.model import GRANTS, Permission, Role, now
 from connector.store import Store, api_keys
 
@@ -18,7 +18,7 @@ ALL = GRANTS[Role.OWNER]
 
 def make(store: Store, name: str = "order desk", *scopes: Permission, **given: object) -> keys.Made:
     wanted = scopes or (Permission.LOOK,)
-    return keys.make(store, name, wanted, by="u1", by_name="Ada", **({"may": ALL} | given))  # type: ignore[arg-type]
+    return keys.make(store, name, wanted, by=keys.COMMAND, by_name="Ada", **({"may": ALL} | given))  # type: ignore[arg-type]
 
 
 def test_a_key_is_recognised_and_its_secret_is_not_stored(store: Store) -> None:
@@ -116,3 +116,22 @@ def test_a_key_that_makes_no_sense_is_refused(
 
 def test_every_scope_is_explained() -> None:
     assert set(keys.MEANING) == set(Permission)
+
+
+def test_a_key_opens_no_more_than_its_maker_may_still_do(store: Store) -> None:
+    maker = team.add(store, email_="admin@example.org", name_="Ada", role=Role.ADMIN, password="marmalade-orbit-flint")
+    team.add(store, email_="owner@example.org", name_="Owner", role=Role.OWNER, password="marmalade-orbit-flint")
+    given = {Permission.LOOK, Permission.SEND}
+    made = keys.make(store, "desk", given, may=GRANTS[Role.ADMIN], by=maker.id, by_name=maker.name)
+    token = made.token.reveal()
+    found = keys.recognise(store, token)
+    assert found is not None
+    assert found.scopes == given
+
+    team.set_role(store, maker.id, Role.VIEWER)
+    found = keys.recognise(store, token)
+    assert found is not None
+    assert found.scopes == {Permission.LOOK}
+
+    team.set_active(store, maker.id, active=False)
+    assert keys.recognise(store, token) is None

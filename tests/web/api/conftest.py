@@ -45,7 +45,7 @@ def caller(house: House) -> Callable[..., Caller]:
 
     def make(*scopes: Permission, name: str = "desk", **given: Any) -> Caller:
         made = keys.make(
-            house.store, name, scopes or EVERYTHING, may=GRANTS[Role.OWNER], by="u1", by_name="Ada", **given
+            house.store, name, scopes or EVERYTHING, may=GRANTS[Role.OWNER], by=keys.COMMAND, by_name="Ada", **given
         )
         return Caller(house, made.token.reveal())
 
