@@ -93,7 +93,7 @@ def test_an_event_pushed_and_posted_is_planned_once(ready: House, api: Caller) -
 
 
 def test_an_account_that_takes_no_events_is_refused(ready: House, api: Caller) -> None:
-    told = problem(api("POST", "/events", {"account": "hotline", "body": {"entry": []}}), 422)
+    told = problem(api("POST", "/events", {"account": "hotline", "body": {"entry": []}}), 409)
     assert told["errors"][0]["path"] == "account"
     problem(api("POST", "/events", {"account": "nobody", "body": {}}), 404)
 
