@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from connector.flow.story import quoted
 from connector.model import Reason, State, Status
 from connector.store.views import MessageFile
 
@@ -126,11 +127,13 @@ def cause_of(file: MessageFile) -> Cause | None:
     if message.state is State.FAILED and failed:
         last = failed[-1]
         code = f" (code {last.code})" if last.code else ""
-        return Cause(f"The channel could not deliver it: {last.words or 'it gave no reason'}{code}.", last.advice)
+        return Cause(
+            f"The channel could not deliver it: {quoted(last.words) or 'it gave no reason'}{code}.", last.advice
+        )
     known = CAUSES.get(message.reason)
     if message.state is State.FAILED and message.reason not in CAUSES:
         code = f" (code {message.code})" if message.code else ""
-        return Cause(f"The channel refused it: {message.words or 'it gave no reason'}{code}")
+        return Cause(f"The channel refused it: {quoted(message.words) or 'it gave no reason'}{code}")
     if known is None or message.state in (State.ACCEPTED, State.SENT, State.DELIVERED, State.READ):
         return None
     return known

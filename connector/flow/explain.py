@@ -15,7 +15,7 @@ from connector.flow.portrait import Portrait, concerned, portray, tell_conversat
 from connector.flow.story import Line as Line
 from connector.flow.story import Story as Story
 from connector.flow.story import Tone as Tone
-from connector.flow.story import hidden, spoken
+from connector.flow.story import hidden, is_number, quoted, spoken
 from connector.flow.story import hide_phone as hide_phone
 from connector.flow.story import hide_phones as hide_phones
 from connector.model import ContactId, KeyKind, now
@@ -231,7 +231,8 @@ def _tell_nothing(found: find.Found, *, unread: int) -> Story:
 
 
 def _arrival(event: EventRow, request: RequestRow | None) -> Iterator[Line]:
-    what = f"{event.type}: {event.label or event.subject} at {event.account}"
+    name = event.label or event.subject
+    what = f"{event.type}: {name if is_number(name) else quoted(name)} at {event.account}"
     yield Line(at=event.occurred_at, tone=Tone.INFO, words=what)
     if request:
         yield _received(request)
@@ -262,5 +263,5 @@ def _said(row: InboundRow) -> Line:
     words = {
         "reply": f"They answered ({row.word}).",
         "preference": f"They chose {row.word} for {row.words or 'messages'}.",
-    }.get(row.kind, f"{row.kind} {row.word}: {row.words}")
+    }.get(row.kind, f"{row.kind} {row.word}: {quoted(row.words)}")
     return Line(at=row.occurred_at, tone=Tone.INFO, words=words)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from connector.flow.story import Line, Tone, spoken, utc
+from connector.flow.story import Line, Tone, quoted, spoken, utc
 from connector.flow.writeback import read, writes_of
 from connector.model import ConsentState, Entry, Source, State
 from connector.policy.consent import describe, plain
@@ -59,7 +60,8 @@ def tell_label(change: LabelChange, accounts: Mapping[str, str]) -> str:
     """Tell how one label came or went, and who did it."""
     kind, _, name = change.origin.partition(":")
     who = f"mapping {name}" if kind == "mapping" else accounts.get(change.origin, change.origin)
-    why = f": {plain(change.words)}" if change.words else ""
+    ours = kind == "mapping"  # the words of anybody else may tell of the person
+    why = f": {plain(change.words) if ours else quoted(plain(change.words))}" if change.words else ""
     return f"Label {change.name} {'added' if change.added else 'removed'} by {who}{why}"
 
 
@@ -78,13 +80,22 @@ def record_of(row: Row) -> str:
     return f"{row.object}:{row.record_id}"
 
 
+_CODE = re.compile(r"[A-Z_]{2,40}|-?\d{1,6}|yes|no|true|false|•••")
+"""What tells of nobody, and need not be set apart."""
+
+
 def value_of(row: Row) -> str:
     """Name the field and what should stand in it."""
     value = read(row.value or "null")
     if row.item:
         return f"{row.field} {'with' if value is True else 'without'} {plain(row.item)}"
+    text = plain(value if isinstance(value, str) else json.dumps(value, default=str))
     shown = (
-        "empty" if value in (None, "") else plain(value if isinstance(value, str) else json.dumps(value, default=str))
+        "empty"
+        if value in (None, "")
+        else quoted(text)
+        if isinstance(value, str) and not _CODE.fullmatch(text)
+        else text
     )
     return f"{row.field} = {shown}"
 

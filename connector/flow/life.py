@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from connector.flow.followed import tell_followed
-from connector.flow.story import Line, Tone, hide_phone, spoken, utc
+from connector.flow.story import Line, Tone, hide_phone, quoted, spoken, utc
 from connector.model import Reason, State, Status
 from connector.store.views import AttemptRow, EventRow, MessageFile, MessageRow, ReceiptRow
 
@@ -49,7 +49,7 @@ def _due(message: MessageRow) -> Iterator[Line]:
 
 def _attempt(number: int, row: AttemptRow) -> Line:
     tone, words = _ATTEMPT_ENDS.get(row.outcome, (Tone.INFO, row.outcome))
-    why = ": ".join(filter(None, (row.code and f"code {row.code}", row.words)))
+    why = ": ".join(filter(None, (row.code and f"code {row.code}", quoted(row.words))))
     return Line(at=row.started_at, tone=tone, words=f"Attempt {number}: {words}" + (f" ({why})" if why else ""))
 
 
@@ -67,7 +67,7 @@ def _receipt(row: ReceiptRow) -> Line:
     if row.status is not Status.FAILED:
         return Line(at=row.occurred_at, tone=Tone.OK, words=f"Receipt: {row.word}")
     again = row.retry_after is not None
-    why = ": ".join(filter(None, (row.code and f"code {row.code}", row.words)))
+    why = ": ".join(filter(None, (row.code and f"code {row.code}", quoted(row.words))))
     words = f"Receipt: {'failed for now' if again else 'failed'} ({why or 'the channel gave no reason'})"
     tone = Tone.INFO if again else Tone.FAIL
     return Line(at=row.occurred_at, tone=tone, words=f"{words}. {row.advice}" if row.advice else words)

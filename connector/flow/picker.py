@@ -351,8 +351,9 @@ def masked(offers: Iterable[Offer]) -> list[Offer]:
     """Return offers whose values are hidden, but for the harmless."""
     hidden = []
     for each in offers:
-        counted = each.type in ("list", "object") or each.where == "account"
-        value = each.value if counted or each.type in _HARMLESS else str(mask.payload(each.value))
+        counted = each.type in ("list", "object") and each.value[:1].isdigit()
+        plain = each.where == "account" or counted or (each.type in _HARMLESS and mask.fits(each.value))
+        value = each.value if plain else str(mask.payload(each.value))
         hidden.append(replace(each, value=value))
     return hidden
 

@@ -44,7 +44,21 @@ class Story:
     found: bool = True
 
 
+_NUMBER = re.compile(
+    r"#?[A-Za-z]{0,6}-?\d{1,20}|[A-Za-z_]{1,20} (?:…\w{1,12}|\d{4,20})|[A-Za-z_]{1,30}:(?=\D*\d)[\w\-]{1,40}|answer"
+)
+"""Numbers of orders, and names that the program gives to records: they tell of nobody."""
 _WRITTEN = re.compile(r"(?<![\w.+:#\-])(?:\+\d|00\d|0\d)[\d \u00a0()\-]{5,}\d(?!-?\w)")
+
+
+def is_number(label: str) -> bool:
+    """Tell whether what an event is called is a number; anything else may be somebody's name."""
+    return _NUMBER.fullmatch(label) is not None
+
+
+def quoted(words: str) -> str:
+    """Set apart in a sentence what others wrote: pages hide what is quoted from those who may not see people."""
+    return f"“{words.replace('“', '‘').replace('”', '’')}”" if words else ""
 
 
 def hide_phone(phone: str) -> str:

@@ -61,10 +61,10 @@ def is_masked(raw: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """Hide all digits but the last two, and what a terminal would obey: it is typed by buyers."""
+    """Hide all letters and digits but the last two digits, and what a terminal would obey: it is typed by buyers."""
     text = clean(text)
     places = [match.start() for match in _LETTERS.finditer(text)][-2:]
-    shown = "".join("•" if char.isdigit() and place not in places else char for place, char in enumerate(text))
+    shown = "".join("•" if char.isalnum() and place not in places else char for place, char in enumerate(text))
     return shown if len(shown) <= 40 else f"{shown[:39]}…"
 
 

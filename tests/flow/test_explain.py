@@ -76,7 +76,7 @@ def test_a_refusal_is_red_and_comes_with_advice(scene: Scene) -> None:
     scene.receipt(id_, "failed", code="131026", words="Message undeliverable", advice="Ask for another number.")
     (story,) = explain(scene.store, id_)
     failures = [line.words for line in story.lines if line.tone is Tone.FAIL]
-    assert failures == ["Receipt: failed (code 131026: Message undeliverable). Ask for another number."]
+    assert failures == ["Receipt: failed (code 131026: “Message undeliverable”). Ask for another number."]
     assert story.tone is Tone.FAIL
 
 
@@ -86,7 +86,7 @@ def test_a_refusal_for_now_is_not_red(scene: Scene) -> None:
     scene.receipt(id_, "failed", retry_after=60, code="131049", words="Kept back for now")
     (story,) = explain(scene.store, id_)
     assert not any(line.tone is Tone.FAIL for line in story.lines)
-    assert "Attempt 1: refused for now (code 130429: Too many messages)" in words([story])
+    assert "Attempt 1: refused for now (code 130429: “Too many messages”)" in words([story])
     assert story.lines[-1].words == "It waits to be sent. (refused for now)"
 
 

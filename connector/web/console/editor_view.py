@@ -16,6 +16,7 @@ from connector.model import EventId, Payload, Template
 from connector.store import templates as stored_templates
 from connector.web.console.editor_words import ago, show_json, slot_words
 from connector.web.console.frame import store, tools
+from connector.web.console.lists import named
 from connector.web.console.sight import sees_people
 
 GROUPS: Mapping[str, str] = {"event": "This event", "account": "The account", "about": "About the event"}
@@ -241,7 +242,7 @@ def options_of(listed: Sequence[Chosen], current: Chosen | None) -> list[tuple[s
 def _words(chosen: Chosen) -> str:
     if chosen.id is None:
         return f"{chosen.label} (made up)" if chosen.label != "Sample" else "Sample (made up)"
-    return f"{chosen.label} · {ago(chosen.at)} · {chosen.account}"
+    return f"{named(chosen.label)} · {ago(chosen.at)} · {chosen.account}"
 
 
 def offers_of(bench: Bench, adapter: Adapter | None, chosen: Chosen | None) -> list[Offer]:

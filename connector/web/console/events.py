@@ -132,7 +132,7 @@ def _as_file(wanted: EventFilter, term: str, deeper: int | None, given: Mapping[
                 row.id,
                 (
                     row.id, row.planned_at, row.occurred_at, row.type, row.account,
-                    label_as(row.label, whole=whole), row.subject, outcome(row)[1],
+                    label_as(row.label, whole=whole), label_as(row.subject, whole=whole), outcome(row)[1],
                     " ".join(dict.fromkeys(told.reason for told in row.decisions if told.reason)),
                     " ".join(told.message_id for told in row.decisions if told.message_id),
                 ),

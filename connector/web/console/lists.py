@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 
 from connector.flow import audit, mask
+from connector.flow.story import is_number
 from connector.model import now
 from connector.store import find
 from connector.web.console.frame import actor, console, store
@@ -31,12 +32,9 @@ MOST_CSV = 100_000
 """Rows of one file."""
 CSV_PAGE = 1000
 ID = re.compile(r"[0-9a-z]{1,26}")
-_NUMBER = re.compile(
-    r"#?[A-Za-z]{0,6}-?\d{1,20}|[A-Za-z_]{1,20} (?:…\w{1,12}|\d{4,20})|[A-Za-z_]{1,30}:[\w\-]{1,40}|answer"
-)
-"""Numbers of orders, and names that the program gives to records: they tell of nobody."""
+_KEY = re.compile(r"[a-z_]+\.[a-z_]+(:[a-z_]{1,30})?(:(?=\D*\d)[\w.+\-]{1,80}){1,2}")
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
-_SLOT = re.compile(r"^(slot [^:]{1,80}: ).+", re.DOTALL)
+_SLOT = re.compile(r"(\bslot [^:]{1,80}: ).+", re.DOTALL)
 _MAIL = re.compile(r"[\w.+\-]+@(?=[\w\-]+\.)")
 
 
@@ -117,12 +115,18 @@ def address(path: str, given: Mapping[str, object], **changed: object) -> str:
 @console.app_template_filter("named")
 def named(label: str | None) -> str:
     """Show what people call an order; what is no number may be somebody's name, and is masked like one."""
-    return label if label and _NUMBER.fullmatch(label) else personal(label)
+    return label if label and is_number(label) else personal(label)
+
+
+@console.app_template_filter("keyed")
+def keyed(key: str) -> str:
+    """Show the key of an event, which begins with its type and names the record."""
+    return key if _KEY.fullmatch(key) else personal(key)
 
 
 def label_as(label: str, *, whole: bool) -> str:
     """Return what people call an order, for a file; see :func:`named`."""
-    return label if whole or _NUMBER.fullmatch(label) else mask.text(label)
+    return label if whole or is_number(label) else mask.text(label)
 
 
 @console.app_template_filter("told")

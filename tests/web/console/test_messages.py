@@ -138,7 +138,7 @@ def test_a_refusal_says_its_cause_the_next_step_and_what_was_said_on_the_wire(sc
     id_ = scene.message(state=State.FAILED, reason="refused", words="Undeliverable. Check the number.", code="131026")
     attempt(scene, id_)
     text = read(room.client(), f"/messages/{id_}")
-    assert "The channel refused it: Undeliverable. Check the number. (code 131026)" in text
+    assert "The channel refused it: “Undeliverable. Check the number.” (code 131026)" in text
     assert "Attempt 1: permanent" in text
     assert "93 ms" in text
     assert "&#34;to&#34;: &#34;+491701234567&#34;" in text
