@@ -11,24 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import get_template_attribute, make_response, redirect, render_template, request
+from flask import get_template_attribute, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.contract import Adapter, Field
-from connector.errors import ConfigurationError, Fault, MappingError, RemoteError
+from connector.errors import ConfigurationError, MappingError, RemoteError
 from connector.flow import fields, picker, publish, workbench
 from connector.flow.workbench import Bench, ContactPreview, ReadView
 from connector.mapping.contact import CONSENT, LABELS, PLAIN
 from connector.mapping.document_contact import ContactForm, read_contact_form, write_contact_form
 from connector.model import Permission
-from connector.store.mappings import Conflict, MappingRow
+from connector.store.mappings import MappingRow
 from connector.web.console import contact_sheet, editor
-from connector.web.console.editor_form import Posted, Sheet, change, clean
-from connector.web.console.editor_page import back_to, conflict_of, differs, place_faults
+from connector.web.console.editor import Draft
+from connector.web.console.editor_form import Posted, change, clean
+from connector.web.console.editor_page import conflict_of, differs, place_faults
 from connector.web.console.editor_view import Beside, adapter_of, choose, offers_of, options_of, show_raw
-from connector.web.console.frame import actor, may, record, say, store, tools
+from connector.web.console.frame import may, tools
 from connector.web.console.sight import sees_people
 
+SAVED = "It is not in force before you publish."
 FRESH_SECONDS = 600.0
 """How long a vendor's description of its fields is kept; where it could not be asked, a tenth of that."""
 CONTACT_FIELDS: Mapping[str, str] = {
@@ -57,28 +59,13 @@ class ContactView(Beside):
         return {each.path: each for each in self.seen.fields}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactDraft:
-    """What is being worked on."""
-
-    name: str
-    row: MappingRow
-    revision: int
-    base: str
-    source: str
-    sheet: Sheet | None
-    faults: tuple[Fault, ...] = ()
-    conflict: Conflict | None = None
-    focus: str = ""
-
-
 def edit_contact(name: str, row: MappingRow) -> AnyResponse | str:
     """Open or change a contact mapping; the address is that of all mappings."""
     if request.method == "GET":
         draft = _open(name, row, row.draft, row.revision)
         return _draw(replace(draft, sheet=None) if request.args.get("as") == "text" else draft, request.args)
     draft, deed = _read(name, row, request.form), request.form.get("do", "save")
-    return _save(draft) if deed == "save" else _draw(_turn(draft, deed), request.form)
+    return editor.save(draft, _draw, SAVED) if deed == "save" else _draw(_turn(draft, deed), request.form)
 
 
 def edit_text(name: str, row: MappingRow) -> AnyResponse | str:
@@ -86,14 +73,15 @@ def edit_text(name: str, row: MappingRow) -> AnyResponse | str:
     if request.method == "GET":
         return _draw(_text(name, row, row.draft, row.revision), request.args)
     draft = _text(name, row, clean(request.form.get("source", "")), contact_sheet.revision_of(request.form, row))
-    return _save(draft) if request.form.get("do", "save") == "save" else _draw(draft, request.form)
+    deed = request.form.get("do", "save")
+    return editor.save(draft, _draw, SAVED) if deed == "save" else _draw(draft, request.form)
 
 
-def _text(name: str, row: MappingRow, source: str, revision: int) -> ContactDraft:
-    return ContactDraft(name=name, row=row, revision=revision, base=source, source=source, sheet=None)
+def _text(name: str, row: MappingRow, source: str, revision: int) -> Draft:
+    return Draft(name=name, row=row, revision=revision, base=source, source=source, sheet=None)
 
 
-def _open(name: str, row: MappingRow, source: str, revision: int) -> ContactDraft:
+def _open(name: str, row: MappingRow, source: str, revision: int) -> Draft:
     draft = _text(name, row, source, revision)
     try:
         return replace(draft, sheet=contact_sheet.sheet_of(read_contact_form(source)))
@@ -101,7 +89,7 @@ def _open(name: str, row: MappingRow, source: str, revision: int) -> ContactDraf
         return replace(draft, faults=error.faults)
 
 
-def _read(name: str, row: MappingRow, post: Posted) -> ContactDraft:
+def _read(name: str, row: MappingRow, post: Posted) -> Draft:
     revision = contact_sheet.revision_of(post, row)
     if post.get("as") == "text":
         return _text(name, row, clean(post.get("source", "")), revision)
@@ -113,7 +101,7 @@ def _read(name: str, row: MappingRow, post: Posted) -> ContactDraft:
     return _with_sheet(replace(draft, sheet=contact_sheet.read_posted(post, form)), form)
 
 
-def _with_sheet(draft: ContactDraft, form: ContactForm | None = None) -> ContactDraft:
+def _with_sheet(draft: Draft, form: ContactForm | None = None) -> Draft:
     if draft.sheet is None:
         return draft
     wanted = contact_sheet.to_form(draft.sheet)
@@ -125,7 +113,7 @@ def _with_sheet(draft: ContactDraft, form: ContactForm | None = None) -> Contact
         return replace(draft, source=draft.base, faults=error.faults)
 
 
-def _turn(draft: ContactDraft, deed: str) -> ContactDraft:
+def _turn(draft: Draft, deed: str) -> Draft:
     verb, _, rest = deed.partition(":")
     if verb == "as":
         return _text(draft.name, draft.row, draft.source, draft.revision) if rest == "text" else _reopened(draft)
@@ -135,24 +123,8 @@ def _turn(draft: ContactDraft, deed: str) -> ContactDraft:
     return replace(_with_sheet(draft), focus=focus)
 
 
-def _reopened(draft: ContactDraft) -> ContactDraft:
+def _reopened(draft: Draft) -> Draft:
     return draft if draft.sheet else _open(draft.name, draft.row, draft.source, draft.revision)
-
-
-def _save(draft: ContactDraft) -> AnyResponse | str:
-    if draft.faults:
-        return make_response(_draw(draft, request.form), 422)
-    try:
-        changed = publish.save(store(), draft.name, draft.source, revision=draft.revision, by=actor().name)
-    except MappingError as error:
-        return make_response(_draw(replace(draft, faults=error.faults), request.form), 422)
-    except Conflict as conflict:
-        mine = replace(draft, conflict=conflict, revision=conflict.theirs.revision, row=conflict.theirs)
-        return make_response(_draw(mine, request.form), 409)
-    if changed:
-        record("mapping.saved", draft.name, f"Saved the draft of {draft.name}")
-        say("Draft saved. It is not in force before you publish.")
-    return redirect(back_to(draft.name, request.form), 303)
 
 
 def preview_contact(name: str, row: MappingRow, post: Posted) -> Mapping[str, Any]:
@@ -177,7 +149,7 @@ def _told(view: ContactView) -> str:
     return f"{read} of {len(view.seen.fields)} fields read" + (f"; {len(view.faults)} to mend" if view.faults else "")
 
 
-def _gather(draft: ContactDraft, given: Mapping[str, str], *, lean: bool = False) -> ContactView:
+def _gather(draft: Draft, given: Mapping[str, str], *, lean: bool = False) -> ContactView:
     bench = Bench.of(tools())
     try:
         form = read_contact_form(draft.source)
@@ -236,7 +208,7 @@ def _ask(adapter: Adapter, object_: str) -> tuple[tuple[Field, ...], str]:
     return told.fields, told.source
 
 
-def _draw(draft: ContactDraft, given: Mapping[str, str]) -> str:
+def _draw(draft: Draft, given: Mapping[str, str]) -> str:
     locked = not may(Permission.EDIT_MAPPINGS)
     common = {
         "name": draft.name, "row": draft.row, "row_changed": differs(draft.name, draft.row),

@@ -96,7 +96,7 @@ def change_mapping(name: str) -> AnyResponse | str:
         return special(name, row)
     draft, deed = read_draft(name, row, request.form), request.form.get("do", "save")
     if deed == "save":
-        return save(draft)
+        return save(draft, draw, "Nothing is sent by it before you publish.")
     return draw(turn(draft, deed), request.form)
 
 
@@ -239,7 +239,7 @@ def _change(sheet: Sheet, verb: str, rest: str, deed: str) -> str:
     return editor_form.change(sheet, deed) if verb in ("add", "remove", "up", "down") else ""
 
 
-def save(draft: Draft) -> AnyResponse | str:
+def save(draft: Draft, draw: Callable[[Draft, Mapping[str, str]], str], words: str) -> AnyResponse | str:
     """Keep a draft. What has no form cannot be kept and stays in the page; what has other faults can."""
     if draft.faults:
         return make_response(draw(draft, request.form), 422)
@@ -253,7 +253,7 @@ def save(draft: Draft) -> AnyResponse | str:
         return make_response(draw(mine, request.form), 409)
     if changed:
         record("mapping.saved", draft.name, f"Saved the draft of {draft.name}")
-        say("Draft saved. Nothing is sent by it before you publish.")
+        say(f"Draft saved. {words}")
     return redirect(editor_page.back_to(draft.name, request.form), 303)
 
 
