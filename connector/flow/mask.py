@@ -13,6 +13,9 @@ _HARMLESS = ("number", "money", "boolean", "time")
 """Kinds of declared fields whose texts tell nothing of a person."""
 _CODE = re.compile(r"[A-Z]{2,3}|[a-z]{2}([-_][A-Za-z]{2,4})?|true|false|-?\d{1,4}|-?\d{1,9}\.\d{1,2}")
 """Currencies, countries, languages, counts and amounts."""
+_QUOTED = re.compile(r"""“[^”]*”|"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)""")
+_SLOT = re.compile(r"(\bslot [^:]{1,80}: ).+", re.DOTALL)
+_MAIL = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
 _WORD = re.compile(r"[^\W\d_]{4,}|@")
 """No amount, no moment and no truth has so many letters in a row."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
@@ -22,6 +25,11 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
 def text(value: str) -> str:
     """Hide a text, its length too; a word of ours is left of it: its first letter."""
     return f"{value[0]}{DOTS}" if value and value[0].isalpha() else DOTS if value else ""
+
+
+def sentence(words: str) -> str:
+    """Hide what a sentence of a trace tells of a person: what it quotes, what stands in a slot, addresses."""
+    return _MAIL.sub(f"{DOTS}@{DOTS}", _QUOTED.sub(f"“{DOTS}”", _SLOT.sub(rf"\1{DOTS}", words)))
 
 
 def payload(value: Json, fields: Collection[Field] = ()) -> Json:

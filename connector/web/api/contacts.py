@@ -10,7 +10,7 @@ from marshmallow import Schema, fields
 from connector.flow import by_hand, portrait
 from connector.flow.admit import Notary, Statement
 from connector.flow.explain import hide_phones
-from connector.model import ConsentState, ContactId, KeyKind, Permission, Purpose, Source, Standing, now
+from connector.model import ConsentState, ContactId, Entry, KeyKind, Permission, Purpose, Source, Standing, now
 from connector.store import accounts, consents, labels, people
 from connector.web.api.forms import Form, Id, Text, When, Word
 from connector.web.api.frame import (
@@ -25,6 +25,7 @@ from connector.web.api.frame import (
     pick,
     record,
     room,
+    sentence,
     store,
     tools,
 )  # fmt: skip
@@ -211,7 +212,8 @@ def show_consent(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's nam
             | {
                 "purpose": entry.purpose.value, "state": entry.state.value, "source": entry.source.value,
                 "account": who.accounts.get(entry.account_id or "", ""), "wording": personal(entry.wording),
-                "actor": hide_phones(entry.actor), "evidence": hide_phones(entry.evidence),
+                "place": sentence(entry.place),
+                "actor": _actor(entry), "evidence": personal(hide_phones(entry.evidence)),
             }
             for entry in who.entries
         ],
@@ -292,4 +294,10 @@ def _show(item: Any) -> dict[str, Any]:
 
 
 def _standing(purpose: Purpose, item: Standing) -> dict[str, Any]:
-    return {"purpose": purpose.value, "state": item.state.value, "since": item.since, "words": hide_phones(item.words)}
+    return {"purpose": purpose.value, "state": item.state.value, "since": item.since, "words": sentence(item.words)}
+
+
+def _actor(entry: Entry) -> str:
+    """Return who entered it: of our own people and programs their names, of others a mask."""
+    ours = entry.source in (Source.ADMIN, Source.IMPORT, Source.API)
+    return hide_phones(entry.actor) if ours else personal(hide_phones(entry.actor))

@@ -14,7 +14,7 @@ from connector.store import news
 from connector.store import outgoing as rows
 from connector.store.outgoing import DeliveryRow, EndpointRow, Try
 from connector.web.api.forms import Form, Id, Text, Truth, When, Word
-from connector.web.api.frame import PageForm, needs, page, page_of, pick, record, room, store, tools
+from connector.web.api.frame import PageForm, foreign, needs, page, page_of, pick, record, room, store, tools
 from connector.web.api.problems import ProblemError, Wrong, missing
 
 endpoints = room("Webhooks", "Where webhooks go, in the form of Standard Webhooks, and what became of each.")
@@ -304,4 +304,4 @@ def _delivery(row: DeliveryRow) -> dict[str, Any]:
 
 
 def _try(item: Try) -> dict[str, Any]:
-    return pick(TrySchema, item)
+    return pick(TrySchema, item) | {"answer": foreign(item.answer)}

@@ -13,7 +13,19 @@ from connector.model.exact import write_json
 from connector.store import inbox, look
 from connector.store.views import DecisionRow, EventFilter, EventRow, RequestRow
 from connector.web.api.forms import Form, Id, Text, When, Word, anything, header
-from connector.web.api.frame import PageForm, needs, page, page_of, payload, room, store, tools
+from connector.web.api.frame import (
+    PageForm,
+    foreign,
+    label,
+    needs,
+    page,
+    page_of,
+    payload,
+    room,
+    sentence,
+    store,
+    tools,
+)  # fmt: skip
 from connector.web.api.problems import Wrong, conflict, missing
 from connector.wiring import Reached
 
@@ -141,7 +153,10 @@ def show_event(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's name 
         told = retell.event(tx, tools().desk.accounts, EventId(id))
     topic = next((item for item in _declared(file.event.account_id) if told and item.name == told.topic), None)
     shown = payload(dict(told.payload), topic.fields if topic else ()) if told else None
-    return show(file.event) | {"payload": shown, "story": [line.words for line in explain.tell_event(file).lines]}
+    return show(file.event) | {
+        "payload": shown,
+        "story": [sentence(line.words) for line in explain.tell_event(file).lines],
+    }
 
 
 @events.route("/events", methods=["POST"])
@@ -201,15 +216,15 @@ def _declared(account_id: str) -> Any:
 def _request(row: RequestRow, found: list[EventRow]) -> dict[str, Any]:
     return {
         "id": row.id, "account": row.account, "topic": row.topic, "state": row.state, "received_at": row.received_at,
-        "words": explain.hide_phones(row.words), "events": [show(item) for item in reversed(found)],
+        "words": sentence(row.words), "events": [show(item) for item in reversed(found)],
     }  # fmt: skip
 
 
 def show(row: EventRow) -> dict[str, Any]:
     """Return an event as the API tells it."""
     return {
-        "id": row.id, "account": row.account, "type": row.type, "topic": row.topic, "subject": row.subject,
-        "label": row.label, "occurred_at": row.occurred_at, "planned_at": row.planned_at,
+        "id": row.id, "account": row.account, "type": row.type, "topic": row.topic, "subject": label(row.subject),
+        "label": label(row.label), "occurred_at": row.occurred_at, "planned_at": row.planned_at,
         "request_id": row.request_id, "decisions": [show_decision(item) for item in row.decisions],
     }  # fmt: skip
 
@@ -218,8 +233,13 @@ def show_decision(row: DecisionRow) -> dict[str, Any]:
     """Return a decision as the API tells it; phones in its words show their ends."""
     return {
         "mapping": row.mapping, "version": row.version, "verdict": row.verdict, "reason": row.reason,
-        "words": explain.hide_phones(row.words), "message_id": row.message_id, "at": row.at,
+        "words": sentence(row.words), "message_id": row.message_id, "at": row.at,
         "steps": [
-            {"name": item.name, "ok": item.ok, "words": explain.hide_phones(item.words)} for item in row.steps
+            {"name": item.name, "ok": item.ok, "words": said(item.name, item.words)} for item in row.steps
         ],
     }  # fmt: skip
+
+
+def said(step: str, words: str) -> str:
+    """Return the words of a step; those of a slot are its text."""
+    return foreign(words) if step.startswith("slot ") else sentence(words)

@@ -19,6 +19,7 @@ from marshmallow import Schema, fields, validate
 
 from connector.contract import Field
 from connector.flow import audit, explain, keys, mask
+from connector.flow.story import is_number
 from connector.limits import RateLimit, Spent
 from connector.model import Json, Permission
 from connector.store import Store
@@ -198,6 +199,23 @@ def personal(value: str) -> str:
 def number(value: str) -> str:
     """Return a phone number whole, or its end."""
     return value if not value or sees_people() else explain.hide_phone(value)
+
+
+def label(value: str) -> str:
+    """Return what an event is called, or its mask where it is no number."""
+    return value if is_number(value) else personal(value)
+
+
+def sentence(words: str) -> str:
+    """Return a sentence of a trace; phones in it show their ends, and what it quotes may be hidden."""
+    words = explain.hide_phones(words)
+    hidden = mask.sentence(words)
+    return words if hidden == words or sees_people() else hidden
+
+
+def foreign(words: str) -> str:
+    """Return what a vendor or an endpoint said: nobody knows of whom."""
+    return personal(explain.hide_phones(words))
 
 
 def texts(values: Any) -> Any:

@@ -16,7 +16,23 @@ from connector.store import find, look
 from connector.store.views import AttemptRow, MessageFile, MessageFilter, MessageRow, ReceiptRow
 from connector.web.api.events import ACCOUNT, DecisionSchema, show_decision
 from connector.web.api.forms import ID, NAME, Form, Id, Text, When, Word, anything, header
-from connector.web.api.frame import PageForm, caller, needs, number, page, page_of, pick, room, store, texts, tools
+from connector.web.api.frame import (
+    PageForm,
+    caller,
+    foreign,
+    label,
+    needs,
+    number,
+    page,
+    page_of,
+    personal,
+    pick,
+    room,
+    sentence,
+    store,
+    texts,
+    tools,
+)  # fmt: skip
 from connector.web.api.problems import ProblemError, Wrong, conflict, invalid, missing
 
 messages = room("Messages", "What is sent to people, and what becomes of it.")
@@ -206,21 +222,21 @@ def _send(given: Mapping[str, Any], name: str) -> dict[str, Any]:
         raise ProblemError(404, str(error)) from None
     for channel in granted.channels:
         tools().queue.ring("deliver", channel)
-    told = show_decision(granted.decision)
+    shown = show_decision(granted.decision)
     planned = granted.decision.verdict == "send"
-    told["at"] = told["at"].isoformat()
+    shown["at"] = shown["at"].isoformat()
     return {
         "status": "planned" if planned else "skipped", "message_id": granted.decision.message_id if planned else None,
-        "event_id": granted.event_id, "reason": told["reason"], "words": told["words"], "decision": told,
+        "event_id": granted.event_id, "reason": shown["reason"], "words": shown["words"], "decision": shown,
     }  # fmt: skip
 
 
 def show(row: MessageRow) -> dict[str, Any]:
     """Return a message as the API tells it."""
-    told = pick(MessageSchema, row)
-    return told | {
+    return pick(MessageSchema, row) | {
         "recipient": number(row.recipient), "slots": texts(row.slots), "state": row.state.value,
-        "words": explain.hide_phones(row.words),
+        "words": foreign(row.words) if row.state is State.FAILED else sentence(row.words), "label": label(row.label),
+        "subject": label(row.subject), "remote_id": row.remote_id and personal(row.remote_id),
     }  # fmt: skip
 
 
@@ -228,19 +244,19 @@ def _file(file: MessageFile) -> dict[str, Any]:
     return show(file.message) | {
         "attempts": [_attempt(row) for row in file.attempts],
         "receipts": [_receipt(row) for row in file.receipts],
-        "story": [line.words for line in explain.tell_message(file).lines],
+        "story": [sentence(line.words) for line in explain.tell_message(file).lines],
     }
 
 
 def _attempt(row: AttemptRow) -> dict[str, Any]:
     return {
         "started_at": row.started_at, "ended_at": row.ended_at, "outcome": row.outcome, "code": row.code,
-        "words": explain.hide_phones(row.words),
+        "words": foreign(row.words),
     }  # fmt: skip
 
 
 def _receipt(row: ReceiptRow) -> dict[str, Any]:
     return {
-        "word": row.word, "code": row.code, "words": explain.hide_phones(row.words),
+        "word": row.word, "code": row.code, "words": foreign(row.words),
         "advice": row.advice, "occurred_at": row.occurred_at,
     }  # fmt: skip

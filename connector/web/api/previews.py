@@ -9,13 +9,12 @@ from marshmallow import Schema, fields, validate
 
 from connector.flow import workbench
 from connector.flow.bubble import plain
-from connector.flow.explain import hide_phones
 from connector.flow.workbench import Bench, Preview, SlotView
 from connector.model import Decision, EventId, Permission, Send
 from connector.store import mappings
-from connector.web.api.events import StepSchema
+from connector.web.api.events import StepSchema, said
 from connector.web.api.forms import ID, Form, Text
-from connector.web.api.frame import needs, number, pick, room, sees_people, store, tools
+from connector.web.api.frame import label, needs, number, pick, room, sees_people, store, tools
 from connector.web.api.mappings import MOST_TEXT, FaultSchema
 from connector.web.api.problems import missing
 
@@ -84,7 +83,7 @@ def preview_mapping(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _show(seen: Preview) -> dict[str, Any]:
     bubble = seen.bubble
     return {
-        "sentence": seen.sentence, "event": seen.event.label if seen.event else None,
+        "sentence": seen.sentence, "event": label(seen.event.label) if seen.event else None,
         "faults": [{"path": item.path, "words": item.words} for item in seen.faults],
         **_decided(seen.decision), "slots": [_slot(item) for item in seen.slots],
         "header": plain(bubble.header) if bubble else "", "body": plain(bubble.body) if bubble else "",
@@ -102,7 +101,7 @@ def _decided(decision: Decision | None) -> dict[str, Any]:
         "verdict": "send" if sends else "skip",
         "reason": "" if isinstance(verdict, Send) else verdict.reason.value,
         "recipient": number(verdict.recipient) if isinstance(verdict, Send) else "",
-        "steps": [{"name": item.name, "ok": item.ok, "words": hide_phones(item.words)} for item in decision.steps],
+        "steps": [{"name": item.name, "ok": item.ok, "words": said(item.name, item.words)} for item in decision.steps],
     }
 
 

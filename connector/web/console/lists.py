@@ -33,9 +33,6 @@ MOST_CSV = 100_000
 CSV_PAGE = 1000
 ID = re.compile(r"[0-9a-z]{1,26}")
 _KEY = re.compile(r"[a-z_]+\.[a-z_]+(:[a-z_]{1,30})?(:(?=\D*\d)[\w.+\-]{1,80}){1,2}")
-_QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
-_SLOT = re.compile(r"(\bslot [^:]{1,80}: ).+", re.DOTALL)
-_MAIL = re.compile(r"[\w.+\-]+@(?=[\w\-]+\.)")
 
 
 def argument(name: str) -> str:
@@ -133,9 +130,8 @@ def label_as(label: str, *, whole: bool) -> str:
 def told(words: str | None) -> str:
     """Show a sentence of a trace; what it quotes, and addresses in it, may tell of a person."""
     words = words or ""
-    if not any(sign.search(words) for sign in (_QUOTED, _MAIL, _SLOT)) or sees_people():
-        return words
-    return _MAIL.sub("•••@", _QUOTED.sub("“•••”", _SLOT.sub(r"\1•••", words)))
+    hidden = mask.sentence(words)
+    return words if hidden == words or sees_people() else hidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,8 +88,8 @@ def addresses(crowd: Crowd, found: list[Rule]) -> Iterator[str]:
 
 
 FURTHER = {
-    "account": "hotline", "name": "order_paid", "language": "en", "number": "1", "version": "1", "field": "webhook_secret",
-    "session_id": "x",
+    "account": "hotline", "name": "order_paid", "language": "en", "number": "1", "version": "1",
+    "field": "webhook_secret", "session_id": "x",
 }  # fmt: skip
 
 
@@ -104,8 +104,10 @@ def shape(path: str) -> str:
     """Return what addresses have in common that lead to the same kind of page."""
     parts = urlsplit(path)
     bare = re.sub(r"/(?:[0-9a-z]{26}|\d+)(?=/|$)", "/*", parts.path)
-    names = sorted({pair.partition("=")[0] + ("=" + pair.partition("=")[2] if pair.startswith(("format", "open", "show", "by", "tab"))
-                    else "") for pair in parts.query.split("&")})  # fmt: skip
+    pairs = [pair.partition("=") for pair in parts.query.split("&")]
+    names = sorted(
+        {f"{name}={value}" if name in ("format", "open", "show", "by", "tab") else name for name, _, value in pairs}
+    )
     return f"{bare}?{'&'.join(names)}"
 
 
