@@ -1,1 +1,1 @@
-"""To be told by its builder."""
+"""What is done, step by step: plain functions, with the tools passed in."""
