@@ -233,6 +233,7 @@ def erase_in(
     forget.wishes(tx, {*found.subjects, *who.records})
     privacy.forget_records(tx, who.records, at)
     forget.people(tx, who.family)
+    forget.trials(tx, who.numbers)
     done.contacts, done.refusals = 1, len(refused)
     return done
 
@@ -245,7 +246,9 @@ def empty(tx: Transaction, found: Traces, at: datetime) -> Forgotten:
         requests=forget.requests(tx, found.requests),
         replies=forget.said(tx, found.inbound),
     )
-    forget.events(tx, {*found.own_events, *traces.events_of(tx, found.requests)})
+    events = {*found.own_events, *traces.events_of(tx, found.requests)}
+    forget.events(tx, events)
+    forget.answered(tx, events, {*found.messages, *found.to_others})
     return done
 
 

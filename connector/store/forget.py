@@ -19,11 +19,14 @@ from connector.store.engine import Transaction
 from connector.store.events import Subject
 from connector.store.inbox import ERASED, RequestState
 from connector.store.schema import (
+    api_answer,
     attempt,
     consent,
     contact,
     conversation,
     decision,
+    delivery,
+    delivery_try,
     event,
     identity,
     inbound,
@@ -34,6 +37,7 @@ from connector.store.schema import (
     receipt,
     request,
     standing,
+    test_number,
     wanted,
 )
 from connector.store.traces import chunks
@@ -51,6 +55,7 @@ def people(tx: Transaction, family: Collection[ContactId]) -> None:
         tx.execute(delete(table).where(table.c.contact_id.in_(ids)))
     for id_ in ids:
         tx.execute(delete(wanted).where(wanted.c.record_id == f"?{id_}"))
+    _silence(tx, "contact_id", ids)
     tx.execute(delete(contact).where(or_(contact.c.id.in_(ids), contact.c.merged_into.in_(ids))))
 
 
@@ -107,6 +112,30 @@ def events(tx: Transaction, ids: Collection[EventId]) -> None:
     for chunk in chunks(sorted(ids)):
         tx.execute(update(decision).where(decision.c.event_id.in_(chunk)).values(words="", steps=STEPS))
         _unlabel(tx, event, chunk)
+
+
+def answered(tx: Transaction, events: Collection[EventId], messages: Collection[MessageId]) -> None:
+    """Empty what programs were answered about events, and what endpoints answered when told of messages."""
+    for chunk in chunks(sorted(events)):
+        query = select(api_answer).where(api_answer.c.answer["event_id"].as_string().in_(chunk))
+        for row in tx.execute(query).all():
+            told = row.answer.get("decision") or {}
+            steps = [{"name": name, "ok": ok, "words": words} for name, ok, words in STEPS]
+            emptied = {**row.answer, "words": "", "decision": {**told, "words": "", "steps": steps}}
+            theirs = api_answer.c.key_id == row.key_id, api_answer.c.name == row.name
+            tx.execute(update(api_answer).where(*theirs).values(answer=emptied))
+    for told_of in chunks(sorted(messages)):
+        _silence(tx, "message_id", told_of)
+
+
+def trials(tx: Transaction, numbers: Collection[str]) -> None:
+    """Take numbers off the list of those that tests may go to."""
+    tx.execute(delete(test_number).where(test_number.c.phone.in_(sorted(numbers))))
+
+
+def _silence(tx: Transaction, name: str, ids: Collection[str]) -> None:
+    told = select(delivery.c.id).where(delivery.c.data[name].as_string().in_(list(ids)))
+    tx.execute(update(delivery_try).where(delivery_try.c.delivery_id.in_(told)).values(answer=""))
 
 
 def said(tx: Transaction, ids: Collection[str]) -> int:
