@@ -145,7 +145,7 @@ def publish(
             by=by,
         )
     )
-    tx.execute(update(schema.mapping).where(_MAPPING.name == name).values(published=number, updated_at=at))
+    tx.execute(update(schema.mapping).where(_MAPPING.name == name).values(published=number))
     news.published(tx, name, number, at)
     return number
 
@@ -160,7 +160,7 @@ def expect(tx: Transaction, name: str, revision: int | None) -> None:
 def unpublish(tx: Transaction, name: str, at: datetime) -> bool:
     """Take a mapping out of force; its versions stay. False where none was in force."""
     statement = update(schema.mapping).where(_MAPPING.name == name, _MAPPING.published.is_not(None))
-    done = tx.execute(statement.values(published=None, updated_at=at)).rowcount == 1
+    done = tx.execute(statement.values(published=None)).rowcount == 1
     if done:
         news.published(tx, name, None, at)
     return done

@@ -1,6 +1,7 @@
 """Pages that need the database to be built: until it answers, health is told and everything else put off.
 
-Webhooks do not wait for them; they have their own way of telling senders to come again.
+Webhooks do not wait for them; they have their own way of telling senders to come again. The same holds where
+the keys do not open what is stored: the log says which.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from connector.errors import ConnectorError
 from connector.log import get
 
 if TYPE_CHECKING:
@@ -44,18 +46,21 @@ class Late:
                 try:
                     self._app = self._build()
                 except Exception as error:  # noqa: BLE001 - whatever it was, it is tried again
-                    log.warning("pages.put_off", words=type(error).__name__)
+                    words = str(error) if isinstance(error, ConnectorError) else type(error).__name__
+                    log.warning("pages.put_off", words=words)
                 self._tried_at = time.monotonic()
             return self._app
 
 
 def _put_off(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     path = environ.get("PATH_INFO", "")
-    told: Any = {"status": "ok"} if path == "/healthz" else {"status": "unavailable", "database": "unavailable"}
-    status = "200 OK" if path == "/healthz" else "503 Service Unavailable"
-    if path in ("/healthz", "/readyz"):
+    alive = path == "/healthz"
+    if alive or path == "/readyz":
+        told = {"status": "ok"} if alive else {"status": "unavailable", "console": "waits for the database or its keys"}
         kind, body = "application/json", json.dumps(told).encode()
     else:
-        kind, body = "text/plain; charset=utf-8", b"The database does not answer; try again in a moment.\n"
+        words = "The console is not there yet: the log says what it waits for. Try again in a moment.\n"
+        kind, body = "text/plain; charset=utf-8", words.encode()
+    status = "200 OK" if alive else "503 Service Unavailable"
     start_response(status, [("Content-Type", kind), ("Retry-After", "2"), ("Content-Length", str(len(body)))])
     return [body]

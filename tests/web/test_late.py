@@ -28,10 +28,10 @@ def test_pages_come_as_soon_as_they_can_be_built(monkeypatch: Any) -> None:
     client = Client(Late(build))
     assert client.get("/healthz").json == {"status": "ok"}
     ready = client.get("/readyz")
-    assert (ready.status_code, ready.json["database"]) == (503, "unavailable")
+    assert (ready.status_code, ready.json["status"]) == (503, "unavailable")
     page = client.get("/mappings")
     assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
-    assert "try again" in page.text
+    assert "Try again" in page.text
 
     away[0] = False
     assert client.get("/mappings").text == "hello"

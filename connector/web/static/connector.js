@@ -67,6 +67,7 @@
     if (busy()) return;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") throw new Error("401");
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.getElementById("main");
@@ -82,9 +83,18 @@
       seen = next.innerHTML;
       state.textContent = "Live";
     } catch (error) {
-      state.textContent = error.message === "401" ? "The token has changed: open the printed address again." : "The connector does not answer; this is how it stood.";
+      state.textContent = error.message === "401" ? "You are signed out; load the page again to sign in." : "The connector does not answer; this is how it stood.";
     }
   }
+
+  document.addEventListener("keydown", (event) => {
+    const search = document.getElementById("find");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !search) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    document.getElementById("rooms")?.classList.add("open"); // on a phone it is put away
+    search.focus();
+  });
 
   document.documentElement.classList.add("scripted");
   const name = document.getElementById("zone");
