@@ -22,6 +22,11 @@ _NAMED = re.compile(
     r'("[^"]{0,40}(?:token|secret|password|passwd|api_?key|authorization)[^"]{0,20}"\s*:\s*")((?:[^"\\]|\\.)*)"?',
     re.IGNORECASE,
 )
+_PAIR = re.compile(
+    r"((?:^|[?&\s\"'])[\w.\-]{0,40}(?:token|secret|passw(?:or)?d|api_?key|authorization)[\w.\-]{0,20}=)[^&\s\"'<]+",
+    re.IGNORECASE,
+)
+"""In a form, or an address that a body repeats."""
 _WORDS = ("token", "secret", "passw", "apikey", "api_key", "authorization")
 _HEADER = re.compile(r"authorization|token|secret|api-?key|cookie|password", re.IGNORECASE)
 
@@ -78,4 +83,6 @@ def _hide(text: str, secrets: Collection[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     plain = text.casefold()  # the pattern costs ten times as much as these, and this runs for every message
-    return _NAMED.sub(rf'\1{HIDDEN}"', text) if any(word in plain for word in _WORDS) else text
+    if not any(word in plain for word in _WORDS):
+        return text
+    return _PAIR.sub(rf"\1{HIDDEN}", _NAMED.sub(rf'\1{HIDDEN}"', text))
