@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_acknowledged_kept_and_shown(
     assert len(row.words) < 400
     page = pages(house).open("/requests").text
     assert row.words[:60].replace("'", "&#39;") in page
-    assert "connector replay --unreadable" in page
+    assert "Read again (1)" in page
     (story,) = explain.explain(house.store, f"request {row.id}")
     assert row.words in " ".join(line.words for line in story.lines)
 
