@@ -46,8 +46,8 @@ def add(name: str, scopes: tuple[str, ...], expires: str, actor: str) -> None:
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint="--expires") from None
     made = api_keys.make(
-        with_.store, name, [Permission(item) for item in scopes], may=GRANTS[Role.OWNER], by=keys.COMMAND, by_name=by,
-        expires_at=until,
+        with_.store, name, [Permission(item) for item in scopes], may=GRANTS[Role.OWNER],
+        by=api_keys.COMMAND, by_name=by, expires_at=until,
     )  # fmt: skip
     audit.record(
         with_.store, "cli", by, "key.made", made.row.id, f"The API key {made.row.name}.", scopes=sorted(made.row.scopes)

@@ -14,7 +14,7 @@ def test_an_abandoned_checkout_is_reminded_once_and_a_bought_one_never(open_stag
     stage.connect_number()
     for name, delay in (("patient", "1h"), ("hasty", "4s")):
         of_this_shop = f'adapter = "shopify"\naccounts = ["{name}"]'
-        changes = {'adapter = "shopify"': of_this_shop, 'delay = "1h"': f'delay = "{delay}"'}
+        changes = {'adapter = "shopify"': of_this_shop, 'delay = "1h"': f'delay = "{delay}"\nquiet = false'}
         stage.publish("abandoned_checkout", f"{name}/abandoned_checkout", changes=changes)
     stage.run("--workers", "1")
     bought, abandoned = (_fresh(seed) for seed in (1, 2))
