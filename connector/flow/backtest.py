@@ -125,9 +125,7 @@ class _Work:
         self._mapping = mapping
         self._scripts = [Script(mapping=mapping)]
         if args.get("against") and (recipe := tools.catalogue.version_of(str(args["name"]), int(args["against"]))):
-            channel = tools.catalogue.channel(recipe.mapping)
-            prints = recipe.fingerprints(channel)
-            self._scripts.append(Script(mapping=recipe.mapping, version=recipe.version, fingerprints=prints))
+            self._scripts.append(Script(mapping=recipe.mapping, version=recipe.version, uses=recipe.uses))
         self._tallies = [Tally() for _ in self._scripts]
         self._memories = [Memory() for _ in self._scripts]
         self._more, self._fewer, self._other = Count(), Count(), Count()

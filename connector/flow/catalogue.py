@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -34,10 +34,7 @@ class Recipe:
     mapping: NotificationMapping
     version: int
     uses: tuple[TemplateUse, ...]
-
-    def fingerprints(self, channel: AccountId | None) -> Mapping[tuple[str, str], str]:
-        """Return the shapes its templates had when it was published."""
-        return {(use.name, use.language): use.fingerprint for use in self.uses if use.account_id == channel}
+    """The shapes of its templates when it was published."""
 
 
 class Catalogue:

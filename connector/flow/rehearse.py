@@ -17,6 +17,7 @@ from connector.errors import PayloadError
 from connector.flow import consult, gate, pushed
 from connector.flow.accounts import Accounts
 from connector.flow.catalogue import Catalogue
+from connector.flow.situation import situate
 from connector.flow.write import dedupe_key
 from connector.mapping import Mapping as Notification
 from connector.mapping import Situation, draft
@@ -40,6 +41,7 @@ from connector.policy import span_of
 from connector.store import Store, Transaction, addressed, inbox, outbox, past
 from connector.store.addressed import Earlier
 from connector.store.events import NewEvent, Subject
+from connector.store.mappings import TemplateUse
 from connector.store.past import Came, Mention
 
 _HOLDS = 3
@@ -53,7 +55,8 @@ class Script:
     mapping: Notification
     version: int = 0
     """0: a draft."""
-    fingerprints: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    uses: Sequence[TemplateUse] = ()
+    """The shapes of its templates when it was published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,18 +182,16 @@ class Rehearsal:
         account = self._accounts.account(came.account_id)
         if account is None:
             return None
-        channel = self._catalogue.channel(script.mapping)
-        return Situation(
-            event=event,
+        return situate(
+            self._catalogue,
+            script.mapping,
+            event,
             account_name=account.name,
             account=self._accounts.public(account.id),
             remembered=known.remembered,
             seen=frozenset(each.type for each in known.earlier[event.subject] if each.event_id < came.id),
-            now=known.at,
-            channel=channel,
-            template=self._catalogue.finder(channel),
-            fingerprints=script.fingerprints,
-            policy=self._catalogue.policy(),
+            at=known.at,
+            uses=script.uses,
         )
 
     # what would have been decided

@@ -9,7 +9,7 @@ from typing import Any
 from connector.flow.catalogue import Catalogue
 from connector.mapping import Mapping as Notification
 from connector.mapping import Situation
-from connector.model import AccountId, Event, Payload
+from connector.model import Event, Payload
 from connector.store.mappings import TemplateUse
 
 
@@ -40,11 +40,6 @@ def situate(
         now=at,
         channel=channel,
         template=catalogue.finder(channel),
-        fingerprints=fingerprints(uses, channel),
+        fingerprints={(use.name, use.language): use.fingerprint for use in uses if use.account_id == channel},
         policy=catalogue.policy(),
     )
-
-
-def fingerprints(uses: Collection[TemplateUse], channel: AccountId | None) -> dict[tuple[str, str], str]:
-    """Return the shapes that a channel's templates had, by name and language."""
-    return {(use.name, use.language): use.fingerprint for use in uses if use.account_id == channel}

@@ -14,9 +14,10 @@ from connector.flow.crowd import Desk
 from connector.flow.people import recipients
 from connector.flow.received import event_of
 from connector.flow.retell import newest
+from connector.flow.situation import situate
 from connector.flow.story import Tone, utc
 from connector.flow.write import dedupe_key
-from connector.mapping import Situation, draft, gate
+from connector.mapping import draft, gate
 from connector.model import (
     Account,
     AccountId,
@@ -57,18 +58,16 @@ def would(tx: Transaction, desk: Desk, id_: EventId, at: datetime) -> list[Would
     event = found[1]
     told = []
     for recipe in desk.catalogue.listening(event.type, account):
-        channel = desk.catalogue.channel(recipe.mapping)
-        situation = Situation(
-            event=event,
+        situation = situate(
+            desk.catalogue,
+            recipe.mapping,
+            event,
             account_name=account.name,
             account=desk.accounts.public(account.id),
             remembered=_remembered(tx, desk, account.id, event),
             seen=events.seen(tx, [(account.id, event.subject)]).get((account.id, event.subject), frozenset()),
-            now=at,
-            channel=channel,
-            template=desk.catalogue.finder(channel),
-            fingerprints=recipe.fingerprints(channel),
-            policy=desk.catalogue.policy(),
+            at=at,
+            uses=recipe.uses,
         )
         told.append(_gated(tx, desk, account, event, draft(recipe.mapping, recipe.version, situation), at))
     return told
