@@ -1,8 +1,9 @@
-"""What a vendor's API still allows, and what ours does, shared by all processes through Redis.
+"""What a vendor's API still allows, what ours does, and what is soon forgotten, shared by all processes through Redis.
 
 Beside the queue the only importer of redis. A budget is a courtesy towards the vendor and saves refused
 calls; the vendor's own limit stands behind it. So it fails open: while Redis is away nobody waits. Behind a
-:class:`RateLimit` stands nobody: while Redis is away each process counts by itself.
+:class:`RateLimit` stands nobody: while Redis is away each process counts by itself. A :class:`Slate` keeps what
+nobody misses for long.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -71,6 +74,13 @@ redis.call('EXPIRE', KEYS[1], math.ceil(burst / per_second) + 1)
 return allowed .. ' ' .. tostring(left)
 """
 """A bucket that is full where nobody has touched it, and gives one at a time."""
+JOT = """
+redis.call('HINCRBY', KEYS[1], 'count', ARGV[1])
+if #ARGV > 2 then redis.call('HSET', KEYS[1], unpack(ARGV, 3)) end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return '0'
+"""
+LOOK = "return redis.call('HGETALL', KEYS[1])"
 MOST_BUCKETS = 10_000
 """That a process keeps by itself; the longest untouched goes first."""
 
@@ -147,6 +157,30 @@ class RateLimit:
         return allowed, left
 
 
+class Slate:
+    """A few short words and a count for each key, which all processes see until it was left alone for a while."""
+
+    def __init__(self, url: str, name: str, *, keep_seconds: int) -> None:
+        """``name`` tells these keys from others; ``url`` as for :class:`RedisBudget`."""
+        self._server = _server(url)
+        self._name = name
+        self._keep = keep_seconds
+
+    def add(self, key: str, count: int, words: Mapping[str, str]) -> bool:
+        """Add to the count, and replace these words; False where Redis is away, and nothing was kept."""
+        given = [part for pair in words.items() for part in pair]
+        return self._server.run(JOT, f"{self._name}:{key}", count, self._keep, *given) is not None
+
+    def read(self, key: str) -> tuple[int, dict[str, str]] | None:
+        """Return count and words; None where Redis is away."""
+        answer = self._server.run(LOOK, f"{self._name}:{key}")
+        if answer is None:
+            return None
+        told = [part.decode("utf-8", "replace") for part in answer]
+        words = dict(zip(told[::2], told[1::2], strict=True))
+        return int(words.pop("count", 0)), words
+
+
 class _Server:
     """One connection pool a process and URL."""
 
@@ -158,19 +192,18 @@ class _Server:
             retry=Retry(NoBackoff(), 0),
             health_check_interval=30,
         )
-        self._scripts = {text: self._redis.register_script(text) for text in (TAKE, TELL, SPEND)}
+        self._scripts = {text: self._redis.register_script(text) for text in (TAKE, TELL, SPEND, JOT, LOOK)}
         self._deaf_until = 0.0
 
-    def run(self, script: str, key: str, *arguments: float) -> bytes | None:
+    def run(self, script: str, key: str, *arguments: float | str) -> Any:
         if time.monotonic() < self._deaf_until:
             return None
         try:
-            answer: bytes = self._scripts[script](keys=[key], args=list(arguments))
+            return self._scripts[script](keys=[key], args=list(arguments))
         except (RedisError, OSError) as error:
             self._deaf_until = time.monotonic() + DEAF_SECONDS
             log.warning("budget.unknown", words=type(error).__name__)
             return None
-        return answer
 
 
 _making = threading.Lock()

@@ -19,7 +19,7 @@ from connector.flow.catalogue import Catalogue
 from connector.flow.crowd import Desk
 from connector.flow.doctoring import Practice
 from connector.flow.erasure import digester
-from connector.flow.knocks import Knocks
+from connector.flow.knocks import KEEP_SECONDS, Knocks
 from connector.flow.people import People
 from connector.flow.tokens import StoredTokens
 from connector.http import Http
@@ -65,7 +65,6 @@ class Directory:
         self._lock = threading.Lock()
         self._by_token: dict[str, Reached] = {}
         self._by_id: dict[AccountId, Reached] = {}
-        self.knocks = Knocks()
         self._faulty: dict[AccountId, str] = {}
         self._read_at = float("-inf")
         self._stale = False
@@ -252,6 +251,13 @@ class Wiring:
         from connector.queue import Bell
 
         return Bell(self.redis_url)
+
+    @cached_property
+    def knocks(self) -> Knocks:
+        """Who knocked at the webhook addresses."""
+        from connector.limits import Slate
+
+        return Knocks(Slate(self.redis_url, "knocks", keep_seconds=KEEP_SECONDS))
 
     def channel(self, id_: AccountId) -> tuple[Account, Channel, int] | None:
         """Return an account, its channel and how many threads suit it; None where it cannot send."""

@@ -46,7 +46,7 @@ def create_app(tools: Wiring) -> Wsgi:
     """Build the whole web: webhooks in front, Flask behind them."""
     pages = Late(lambda: create_pages(tools))
     intake = Intake(tools.store, lambda: tools.queue.ring("decide"))
-    return Webhooks(tools.directory, intake, body_cap=tools.settings.body_cap, otherwise=pages)
+    return Webhooks(tools.directory, intake, tools.knocks, body_cap=tools.settings.body_cap, otherwise=pages)
 
 
 def create_pages(tools: Wiring) -> Flask:

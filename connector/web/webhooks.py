@@ -17,6 +17,7 @@ from connector import metrics
 from connector.errors import SignatureError
 from connector.flow import pushed
 from connector.flow.intake import Intake
+from connector.flow.knocks import Knocks
 from connector.log import get
 from connector.model import Request, Response, now
 from connector.store.inbox import Arrival
@@ -73,10 +74,13 @@ log = get(__name__)
 class Webhooks:
     """A WSGI application that takes webhooks, and hands every other path on."""
 
-    def __init__(self, directory: Directory, intake: Intake, *, body_cap: int, otherwise: Wsgi) -> None:
+    def __init__(
+        self, directory: Directory, intake: Intake, knocks: Knocks, *, body_cap: int, otherwise: Wsgi
+    ) -> None:  # fmt: skip
         """``body_cap`` is in bytes; ``otherwise`` gets all other paths."""
         self._directory = directory
         self._intake = intake
+        self._knocks = knocks
         self._cap = body_cap
         self._otherwise = otherwise
 
@@ -117,7 +121,7 @@ class Webhooks:
         if method in ("GET", "HEAD"):
             answer = found.receiver.handshake(_request(environ, b""))
             if answer is not None:
-                self._directory.knocks.greet(found.account.id, welcome=answer.status == 200)
+                self._knocks.greet(found.account.id, welcome=answer.status == 200)
             return answer or _refuse(405), "handshake"
         if method != "POST":
             return _refuse(405), "wrong_method"
@@ -134,7 +138,7 @@ class Webhooks:
             verified = receiver.verify(request)
         except SignatureError as error:
             log.warning("webhook.refused", account=found.account.name, words=str(error), bytes=len(request.body))
-            self._directory.knocks.refuse(found.account.id, str(error))
+            self._knocks.refuse(found.account.id, str(error))
             return _refuse(401), "refused"
         except Exception:  # a bug of an adapter proves nobody
             log.exception("webhook.not_verified", account=found.account.name)

@@ -395,7 +395,8 @@ def door(house: House, diary: Diary) -> Callable[..., tuple[int, dict[str, str],
     house.tools.registry = DiaryRegistry(diary)
     account = house.connect("diary", "diary", shop="x", webhook_secret=["s"])
     directory = Directory(house.store, house.tools.registry, house.tools.vault)
-    web = Webhooks(directory, house.web._intake, body_cap=CAP, otherwise=house.web._otherwise)  # type: ignore[attr-defined]
+    intake, otherwise = house.web._intake, house.web._otherwise  # type: ignore[attr-defined]
+    web = Webhooks(directory, intake, house.tools.knocks, body_cap=CAP, otherwise=otherwise)
     return lambda *given, **more: call(web, f"/hooks/{account.token}", *given, **more)
 
 
@@ -446,8 +447,8 @@ def test_a_receiver_with_a_bug_lets_nobody_in_and_is_told_in_the_log(
 def impatient(house: House) -> Iterator[Client]:
     """The web with an intake that waits for half a second."""
     intake = Intake(house.store, lambda: None, patience=0.5)
-    directory, otherwise = house.tools.directory, house.web._otherwise  # type: ignore[attr-defined]
-    yield Client(Webhooks(directory, intake, body_cap=CAP, otherwise=otherwise))
+    tools, otherwise = house.tools, house.web._otherwise  # type: ignore[attr-defined]
+    yield Client(Webhooks(tools.directory, intake, tools.knocks, body_cap=CAP, otherwise=otherwise))
     intake.close()
 
 

@@ -64,7 +64,7 @@ def accounts_() -> str:
         sources=[each for each in found if not each.sends],
         channels=[each for each in found if each.sends],
         installation=[*doctor.examine_installation(store(), bell), _reachable()],
-        refused={each.row.id: tools().directory.knocks.of(each.row.id) for each in found},
+        refused={each.row.id: tools().knocks.of(each.row.id) for each in found},
     )
 
 
@@ -137,7 +137,7 @@ def light(account_id: AccountId) -> Light:
     """Return whether the vendor reaches us."""
     with store().read() as tx:
         heard_at = connections.heard(tx, account_id)
-    return Light(heard_at=heard_at, knock=tools().directory.knocks.of(account_id))
+    return Light(heard_at=heard_at, knock=tools().knocks.of(account_id))
 
 
 def webhook_url(found: Connection) -> str:
