@@ -21,7 +21,7 @@ from connector.flow.tasks import Progress, Tools, kind
 from connector.mapping import Mapping as Notification
 from connector.mapping.kinds import read
 from connector.mapping.rates import Rates
-from connector.model import AccountId, Category, first_id, now
+from connector.model import AccountId, Category, Permission, first_id, now
 from connector.store import Store, Transaction, accounts, find, mappings, past
 from connector.store.past import Came, Which
 from connector.store.tasks import Task
@@ -103,7 +103,7 @@ def _chosen(tx: Transaction, mapping: Notification, chosen: str) -> tuple[str, .
     return ids
 
 
-@kind(KIND, again=True, goes_on=True)
+@kind(KIND, needs=Permission.EDIT_MAPPINGS, again=True, goes_on=True)
 def run(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
     """Do a backtest; see :class:`connector.flow.tasks.Doing`."""
     tools.catalogue.refresh(at_most_old=0)

@@ -16,7 +16,7 @@ from typing import Any
 from connector.errors import ConfigurationError
 from connector.flow.decide import REPLAY
 from connector.flow.tasks import Progress, Tools, kind
-from connector.model import RequestId
+from connector.model import Permission, RequestId
 from connector.store import Store, Transaction, find, look, requeue
 from connector.store.tasks import Task
 from connector.store.views import EventFilter, MessageFilter
@@ -148,7 +148,7 @@ def run(store: Store, plan: Survey) -> int:
     return done
 
 
-@kind(TASK, again=True)
+@kind(TASK, needs=Permission.REPLAY, again=True)
 def _work(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
     """Put the requests of a task back, some at a time, so that it can be watched and stopped."""
     ids = [RequestId(int(number)) for number in task.args["requests"]]

@@ -2,7 +2,7 @@
 
 A kind of work is a function ``(tools, task, progress) -> result``, registered with :func:`kind`::
 
-    @kind("backtest", again=True)
+    @kind("backtest", needs=Permission.EDIT_MAPPINGS, again=True)
     def run(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         for number, item in enumerate(items):
             ...
@@ -29,7 +29,7 @@ from connector.flow.catalogue import Catalogue
 from connector.flow.crowd import Desk
 from connector.flow.owner import is_dead
 from connector.log import get
-from connector.model import now
+from connector.model import Permission, now
 from connector.store import Store, Transaction, tasks
 from connector.store.tasks import Task, TaskState
 
@@ -141,6 +141,8 @@ class Kind:
 
     name: str
     do: Doing
+    needs: Permission
+    """Who may do this may begin it, and stop it, whoever began it. What comes of it everybody may look at."""
     again: bool
     """It may be begun again after a crash: doing it twice changes nothing more."""
     goes_on: bool
@@ -151,11 +153,11 @@ KINDS: dict[str, Kind] = {}
 """By name; filled by :func:`kind` where the kinds' modules are imported."""
 
 
-def kind(name: str, *, again: bool = False, goes_on: bool = False) -> Callable[[Doing], Doing]:
+def kind(name: str, *, needs: Permission, again: bool = False, goes_on: bool = False) -> Callable[[Doing], Doing]:
     """Register a kind of work; see the module's words."""
 
     def register(do: Doing) -> Doing:
-        KINDS[name] = Kind(name, do, again, goes_on)
+        KINDS[name] = Kind(name, do, needs, again, goes_on)
         return do
 
     return register
@@ -169,6 +171,12 @@ def begin(store: Store, kind: str, args: Mapping[str, Any], by: str, words: str 
     """
     with store.write() as tx:
         return tasks.add(tx, kind, args, words, by, now())
+
+
+def needs(task: Task) -> Permission:
+    """Return what somebody must be allowed to do to stop a task; what nobody here knows only admins stop."""
+    known = KINDS.get(task.kind)
+    return known.needs if known is not None else Permission.EDIT_ACCOUNTS
 
 
 def cancel(store: Store, id_: str) -> TaskState | None:

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from connector.errors import ConfigurationError
 from connector.flow import tasks
 from connector.flow.tasks import KINDS, Progress, Tools
-from connector.model import now
+from connector.model import Permission, now
 from connector.store import Store, schema
 from connector.store import tasks as rows
 from connector.store.tasks import Task
@@ -64,7 +64,7 @@ def _lose(store: Store, id_: str, *, tries: int = 1) -> None:
 
 
 def test_a_task_is_done_and_its_result_kept(store: Store) -> None:
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         for number in range(int(task.args["of"])):
             progress(number, int(task.args["of"]))
@@ -81,7 +81,7 @@ def test_a_task_is_done_and_its_result_kept(store: Store) -> None:
 def test_progress_can_be_seen_while_it_runs(sqlite_store: Store) -> None:
     seen: list[tuple[str, int, int]] = []
 
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         progress(5, 20)
         now_ = _get(sqlite_store, task.id)
@@ -104,7 +104,7 @@ def test_progress_is_written_at_most_twice_a_second(sqlite_store: Store, monkeyp
 
     monkeypatch.setattr(rows, "write_progress", watch)
 
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         for number in range(1000):
             progress(number, 1000)
@@ -116,7 +116,7 @@ def test_progress_is_written_at_most_twice_a_second(sqlite_store: Store, monkeyp
 
 
 def test_a_task_stops_when_somebody_asks_it_to(store: Store) -> None:
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         for number in range(10):
             if number == 3:
@@ -132,7 +132,7 @@ def test_a_task_stops_when_somebody_asks_it_to(store: Store) -> None:
 
 
 def test_a_foreseen_fault_fails_the_task_in_its_own_words(store: Store) -> None:
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         raise ConfigurationError("There is no mapping named 'x'.")
 
@@ -142,11 +142,11 @@ def test_a_foreseen_fault_fails_the_task_in_its_own_words(store: Store) -> None:
 
 
 def test_a_bug_fails_the_task_without_its_words_and_the_next_one_is_done(store: Store) -> None:
-    @tasks.kind("broken")
+    @tasks.kind("broken", needs=Permission.LOOK)
     def broken(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         raise ValueError("+447400123456")
 
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         return {}
 
@@ -166,7 +166,7 @@ def test_a_kind_that_nobody_knows_fails_in_words(store: Store) -> None:
 
 
 def test_a_lost_task_that_may_is_begun_again(store: Store) -> None:
-    @tasks.kind("count", again=True)
+    @tasks.kind("count", needs=Permission.LOOK, again=True)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         return {"tries": task.tries}
 
@@ -177,7 +177,7 @@ def test_a_lost_task_that_may_is_begun_again(store: Store) -> None:
 
 
 def test_a_lost_task_that_may_not_be_done_twice_fails_honestly(store: Store) -> None:
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         raise AssertionError("it was begun again")
 
@@ -189,7 +189,7 @@ def test_a_lost_task_that_may_not_be_done_twice_fails_honestly(store: Store) -> 
 
 
 def test_a_task_that_kills_its_worker_again_and_again_is_given_up(store: Store) -> None:
-    @tasks.kind("count", again=True)
+    @tasks.kind("count", needs=Permission.LOOK, again=True)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         raise AssertionError("it was begun again")
 
@@ -200,7 +200,7 @@ def test_a_task_that_kills_its_worker_again_and_again_is_given_up(store: Store) 
 
 
 def test_a_lost_task_that_was_to_stop_is_cancelled(store: Store) -> None:
-    @tasks.kind("count", again=True)
+    @tasks.kind("count", needs=Permission.LOOK, again=True)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         raise AssertionError("it was begun again")
 
@@ -214,7 +214,7 @@ def test_a_lost_task_that_was_to_stop_is_cancelled(store: Store) -> None:
 def test_a_task_that_can_go_on_makes_room_and_goes_on_where_it_was(store: Store) -> None:
     begun: list[int] = []
 
-    @tasks.kind("count", again=True, goes_on=True)
+    @tasks.kind("count", needs=Permission.LOOK, again=True, goes_on=True)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         start = int(task.kept.get("at", 0))
         begun.append(start)
@@ -239,7 +239,7 @@ def test_a_task_that_can_go_on_makes_room_and_goes_on_where_it_was(store: Store)
 
 
 def test_stopping_the_service_ends_a_task_that_cannot_be_done_twice_in_words(store: Store) -> None:
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         progress(1, 2)
         raise AssertionError("it went on")
@@ -250,7 +250,7 @@ def test_stopping_the_service_ends_a_task_that_cannot_be_done_twice_in_words(sto
 
 
 def test_finished_tasks_are_kept_for_thirty_days(store: Store) -> None:
-    @tasks.kind("count")
+    @tasks.kind("count", needs=Permission.LOOK)
     def count(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
         return {}
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import jsonify, redirect, render_template, url_for
+from flask import abort, jsonify, redirect, render_template, url_for
 from jinja2 import TemplateNotFound
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -37,7 +37,10 @@ def task(id_: str) -> str | AnyResponse:
         return missing("task")
     unheard = found.state is TaskState.WAITING and not tools().queue.ping()
     more = SHOWN[found.kind](found) if found.kind in SHOWN and found.state is TaskState.DONE else {}
-    return render_template("console/task.html", task=found, unheard=unheard, told=_told(found), **more)
+    may_stop = actor().may(flow.needs(found))
+    return render_template(
+        "console/task.html", task=found, unheard=unheard, told=_told(found), may_stop=may_stop, **more
+    )
 
 
 @console.get("/tasks/<id_>/state")
@@ -56,9 +59,12 @@ def task_state(id_: str) -> AnyResponse:
 @console.post("/tasks/<id_>/cancel")
 @needs(Permission.EDIT_MAPPINGS)
 def cancel_task(id_: str) -> AnyResponse:
-    """Stop a task, at once or as soon as it looks up."""
-    if _find(id_) is None:
+    """Stop a task, at once or as soon as it looks up; that takes what beginning it takes."""
+    found = _find(id_)
+    if found is None:
         return missing("task")
+    if not actor().may(flow.needs(found)):
+        abort(403)
     state = flow.cancel(store(), id_)
     record("task.cancelled", id_)
     say("Cancelled." if state is TaskState.CANCELLED else "It stops as soon as it looks up.", "ok")

@@ -17,8 +17,8 @@ from tests.web.console.room import Room
 HTML = {"Accept": "text/html"}
 
 
-def _begin(room: Room, **values: object) -> str:
-    id_ = tasks.begin(room.store, "count", {}, "Ada", "Counts the tea leaves")
+def _begin(room: Room, kind: str = "count", **values: object) -> str:
+    id_ = tasks.begin(room.store, kind, {}, "Ada", "Counts the tea leaves")
     if values:
         with room.store.write() as tx:
             tx.execute(update(schema.task).where(schema.task.c.id == id_).values(values))
@@ -60,7 +60,7 @@ def test_scripts_are_told_the_same_as_json(room: Room) -> None:
 
 
 def test_a_task_is_cancelled_by_a_button(room: Room) -> None:
-    id_ = _begin(room)
+    id_ = _begin(room, "backtest")
     client = room.client("editor")
     answer = room.post(client, f"/tasks/{id_}/cancel", page=f"/tasks/{id_}")
     assert answer.status_code == 303
@@ -72,8 +72,19 @@ def test_a_task_is_cancelled_by_a_button(room: Room) -> None:
     assert "Somebody stopped it" in _page(room, id_)
 
 
-def test_viewers_have_no_button_to_stop_it(room: Room) -> None:
-    assert "Stop it" not in _page(room, _begin(room))
+@pytest.mark.parametrize(
+    ("kind", "may", "may_not"),
+    [("backtest", "editor", "viewer"), ("replay", "admin", "editor"), ("of another release", "admin", "editor")],
+)
+def test_only_who_may_do_such_work_may_stop_it(room: Room, kind: str, may: str, may_not: str) -> None:
+    id_ = _begin(room, kind)
+    assert "Stop it" not in _page(room, id_, may_not)
+    refused = room.post(room.client(may_not), f"/tasks/{id_}/cancel", page="/me")
+    with room.store.read() as tx:
+        task = rows.get(tx, id_)
+    assert (refused.status_code, task and task.state) == (403, TaskState.WAITING)
+    assert "Stop it" in _page(room, id_, may)
+    assert room.post(room.client(may), f"/tasks/{id_}/cancel", page=f"/tasks/{id_}").status_code == 303
 
 
 def test_a_task_that_failed_says_why(room: Room) -> None:
