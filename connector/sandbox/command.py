@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,6 +66,11 @@ def sandbox() -> None:
 @click.option("--contacts", is_flag=True, help="Make a contact in the org of each buyer who can be reached.")
 @click.option("--shop", default=SHOP, show_default=True, help="The shop's name.")
 @click.option("--shop-webhook-url", help="Where the shop's changes go: the Shopify account's webhook URL.")
+@click.option(
+    "--count-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keeps the number of the shop's last order, to count on from when it is started again.",
+)
 @click.option("--org-webhook-url", help="Where Outbound Messages go: the Salesforce account's webhook URL.")
 @click.option("--client-id", default="sandbox-client", show_default=True, help="Of the app, for org and shop.")
 @click.option("--client-secret", envvar="SANDBOX_CLIENT_SECRET", help="Of the app; sandbox-secret without it.")
@@ -117,6 +123,7 @@ def _tenants(given: dict[str, Any]) -> tuple[SandboxOrg, SandboxShop]:
     shop = SandboxShop(
         **told,
         shop=given.pop("shop"),
+        count_file=given.pop("count_file"),
         webhook_url=given.pop("shop_webhook_url") or "",
         webhook_secret=given.pop("store_secret") or "",
     )

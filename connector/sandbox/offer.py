@@ -21,6 +21,8 @@ from connector.sandbox.server import GRAPH_VERSION, PHONE_NUMBER_ID, WABA_ID
 PORT = 9400
 SHOP_NAME, NUMBER_NAME = "sandbox-shop", "sandbox-number"
 CLIENT = "sandbox-client"
+COUNT_FILE = "sandbox.count"
+"""In the data folder; how many orders were placed."""
 SHOP_VERSION = "2026-10"
 _ACTS = (
     ("order", "Place and pay an order", ("orders/create", "orders/paid")),
@@ -91,6 +93,7 @@ def words(data: Path) -> tuple[str, ...]:
         told = json.loads((data / playground.FILE).read_text("utf-8"))
         webhooks = told.get("webhooks", {})
         found = ["sandbox", "serve", "--port", str(told["port"]), "--client-id", CLIENT, "--shop", SHOP, "--json"]
+        found += ["--count-file", str((data / COUNT_FILE).absolute())]
     except (OSError, ValueError, KeyError):
         raise ConfigurationError(f"{data / playground.FILE} cannot be read; start with --sandbox again.") from None
     options = {"--shop-webhook-url": SHOP_NAME, "--webhook-url": NUMBER_NAME}

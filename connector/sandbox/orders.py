@@ -79,6 +79,11 @@ def orders(
         yield maker.make(usable=index not in without_phone, test=index in tests)
 
 
+def one_order(seed: int, index: int, people: People, *, shop: str, at: datetime) -> Order:
+    """Make the order with this index alone, of the next person who can be reached."""
+    return _Maker(seed, index, shop, at, people).make(usable=True, test=False)
+
+
 class _Maker:
     """Makes the parts of one order that have to agree."""
 

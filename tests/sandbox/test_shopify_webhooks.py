@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from connector.sandbox.deliveries import Mix
+from connector.sandbox.shopify import SandboxShop
 from tests.sandbox.conftest import Admin, Webhook
 from tests.sandbox.test_shopify import PHONE, TAGS, agree, gid
 
@@ -131,3 +134,16 @@ def test_an_order_that_is_placed_now_is_told_by_its_topics_in_their_order(
     assert ids == [first["id"], first["id"], second["id"]]
     assert first["name"] != second["name"]
     assert {order["id"] for order in shop.orders()} == {first["id"], second["id"]}
+
+
+def test_a_shop_that_is_started_again_counts_its_orders_on(tmp_path: Path) -> None:
+    count = tmp_path / "sandbox.count"
+    assert [SandboxShop(count_file=count).sell()["name"] for _ in range(2)] == ["#1001", "#1002"]
+    count.write_text("of no use")
+    assert SandboxShop(count_file=count).sell()["name"] == "#1001", "a broken file costs no order"
+
+
+def test_an_order_that_is_placed_now_has_no_number_of_the_shops_stock() -> None:
+    shop = SandboxShop()
+    stocked = {order.name for order in shop.stock(Mix(total=3), seed=7)}
+    assert shop.sell()["name"] not in stocked

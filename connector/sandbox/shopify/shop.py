@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from connector.errors import ConfigurationError
@@ -21,7 +20,7 @@ from connector.model import now, parse_time
 from connector.sandbox.chance import draw
 from connector.sandbox.deliveries import Mix, Sender, orders_of
 from connector.sandbox.documents import document
-from connector.sandbox.orders import SHOP, orders
+from connector.sandbox.orders import SHOP
 from connector.sandbox.orders import Order as Made
 from connector.sandbox.shopify.budget import Bucket
 from connector.sandbox.shopify.execute import Execution, QueryError
@@ -32,6 +31,7 @@ from connector.sandbox.shopify.postman import Postman
 from connector.sandbox.shopify.resolve import Resolvers
 from connector.sandbox.shopify.schema import CONSENT_STATES, TOPICS
 from connector.sandbox.shopify.stock import Consent, Customer, Stock, Tagged
+from connector.sandbox.shopify.till import Till
 from connector.sandbox.transport import Answer, Call, as_json
 
 API_VERSION = "2026-10"
@@ -45,13 +45,14 @@ Json = dict[str, Any]
 class SandboxShop:
     """A Shopify shop in memory; hand it to ``SandboxServer(tenants=[shop])``, or call ``answer``.
 
+    ``count_file`` keeps the number of the last order that was sold, so that no number comes twice after a restart.
     ``knobs``: the fields of :class:`connector.sandbox.shopify.knobs.ShopKnobs`; secrets as plain text.
     """
 
     root = "admin"
     name = "shop"
 
-    def __init__(self, *, shop: str = SHOP, **knobs: Any) -> None:
+    def __init__(self, *, shop: str = SHOP, count_file: Path | None = None, **knobs: Any) -> None:
         self.shop = shop
         self._knobs = ShopKnobs().changed(knobs)
         self._stock = Stock()
@@ -62,7 +63,7 @@ class SandboxShop:
         self._operations: Counter[str] = Counter()
         self._postman = Postman(lambda: self._knobs, self._sender)
         self._by_human = threading.local()
-        self._season, self._sold = time.time_ns(), 0  # other orders each time it is started
+        self._till = Till(shop, count_file)
         self._resolvers = Resolvers(self._stock, lambda: self._knobs, shop, self._changed)
 
     def start(self) -> None:
@@ -95,9 +96,7 @@ class SandboxShop:
 
         Return what :meth:`order` does. Raises ConfigurationError for a topic that is not told.
         """
-        with self._lock:
-            place, self._sold = self._sold, self._sold + 1
-        one = next(islice(orders(self._season, place + 1, unusable=0, shop=self.shop, at=now()), place, None))
+        one = self._till.sell(at_least=len(self._stock.orders))
         told = [(topic, document(topic, one)) for topic in topics]
         self.take([one])
         for topic, payload in told:
