@@ -4,6 +4,7 @@
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long" });
   const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
@@ -12,7 +13,7 @@
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime())) continue;
-      const form = time.closest(".bubble-end") ? short : at.toDateString() === today ? clock : day;
+      const form = time.closest(".tel-end") ? short : time.closest(".tel-day") ? date : at.toDateString() === today ? clock : day;
       time.textContent = form.format(at);
       time.title = `${exact.format(at)} · ${time.dateTime}`;
     }

@@ -53,7 +53,7 @@
       const item = id_ && by(id_);
       if (item) item.matches("details") ? (item.open = true) : (item.checked = true);
     }
-    localTimes(place);
+    document.dispatchEvent(new CustomEvent("drawn", { detail: place }));
   }
   // Somebody who has typed half of an expression knows that it is not whole yet.
   function isHalfway(box) {
@@ -179,7 +179,7 @@
       const next = form.elements.namedItem(box.name);
       if (next?.type === box.type) next.value = box.value;
     }
-    localTimes(form);
+    document.dispatchEvent(new CustomEvent("drawn", { detail: form }));
     for (const box of form.querySelectorAll(".expr")) grow(box);
     readWords();
     search();
@@ -409,19 +409,6 @@
   });
 
   // ---- small things ----
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long" });
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-  function localTimes(root) {
-    for (const time of root.querySelectorAll("time[datetime]")) {
-      const at = new Date(time.dateTime);
-      if (Number.isNaN(at.getTime())) continue;
-      const form_ = time.closest(".tel-end") ? clock : time.closest(".tel-day") ? date : at.toDateString() === new Date().toDateString() ? clock : day;
-      time.textContent = form_.format(at);
-      time.title = `${exact.format(at)} · ${time.dateTime}`;
-    }
-  }
   let look_ = document.documentElement.dataset.bsTheme === "dark" ? "look-dark" : "look-light";
   try { look_ = localStorage.getItem("editor-look") || look_; } catch { /* not kept, then */ }
   if (by(look_)) by(look_).checked = true;
@@ -431,7 +418,6 @@
   });
   readWords();
   for (const box of form.querySelectorAll(".expr")) grow(box);
-  addEventListener("load", () => localTimes(form));
   search();
   mark();
 })();

@@ -109,8 +109,8 @@ def test_a_message_is_shown_as_on_the_phone_beside_its_trace(scene: Traffic, roo
     id_ = scene.message()
     scene.receipt(id_, "read", billing={"billable": True, "category": "utility", "pricing_model": "PMP"})
     text = read(room.client(), f"/messages/{id_}")
-    assert '<span class="bold ">Zoë</span>' in text
-    assert '<span class="italic ">€ 59,90</span>' in text
+    assert '<span class="bold">Zoë</span>' in text
+    assert '<span class="italic">€ 59,90</span>' in text
     assert 'aria-label="read"' in text
     assert "View order" in text
     assert "Receipt: read" in text

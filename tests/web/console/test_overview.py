@@ -54,7 +54,7 @@ def test_the_last_message_stands_in_a_phone_masked_for_those_who_may_not_see_peo
     assert "Zoë" in read(room.client("editor"), "/")
 
     page = read(room.client("viewer"), "/")
-    assert 'class="bubble"' in page
+    assert 'class="tel-bubble"' in page
     assert "Zoë" not in page
     assert PHONE not in page
 
