@@ -15,14 +15,14 @@ from connector.flow.bubble import Bubble, fill
 from connector.flow.rehearse import Outcome
 from connector.flow.story import spoken
 from connector.model import Permission
-from connector.store import mappings, past
+from connector.store import past
 from connector.store import tasks as rows
+from connector.store.mappings import MappingRow
 from connector.store.tasks import Task
-from connector.web.console.frame import console, missing, needs, record, store, tools
-from connector.web.console.mappings import find_row
+from connector.web.console.frame import console, needs, record, store, tools
+from connector.web.console.mappings import find_row, head, of_mapping
 from connector.web.console.sight import sees_people
 from connector.web.console.tasks import SHOWN, begin
-from connector.web.console.versions import common
 
 MOST_REPORTS = 10
 
@@ -40,37 +40,33 @@ class Shown:
 
 @console.get("/mappings/<path:name>/backtest")
 @needs(Permission.LOOK)
-def backtests(name: str) -> AnyResponse | str:
+@of_mapping
+def backtests(row: MappingRow) -> str:
     """Offer a backtest, and list those of the last 30 days."""
-    return _draw(name)
+    return _draw(row)
 
 
 @console.post("/mappings/<path:name>/backtest")
 @needs(Permission.EDIT_MAPPINGS)
-def begin_backtest(name: str) -> AnyResponse | str:
+@of_mapping
+def begin_backtest(row: MappingRow) -> AnyResponse:
     """Begin a backtest in the background, and go where it can be watched."""
     which, window = request.form.get("which", "draft")[:12], request.form.get("window", "7d")
     try:
-        wanted = backtest.want(store(), name, which, window, request.form.get("chosen", "")[:20_000])
+        wanted = backtest.want(store(), row.name, which, window, request.form.get("chosen", "")[:20_000])
     except ConfigurationError as error:
-        return make_response(_draw(name, str(error)), 422)
+        return make_response(_draw(row, str(error)), 422)
     id_ = begin(backtest.KIND, wanted.args(), wanted.words())
-    record("mapping.backtested", name, wanted.words(), task=id_)
+    record("mapping.backtested", row.name, wanted.words(), task=id_)
     return redirect(url_for("console.task", id_=id_), 303)
 
 
-def _draw(name: str, trouble: str = "") -> AnyResponse | str:
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
+def _draw(row: MappingRow, trouble: str = "") -> str:
     with store().read() as tx:
-        versions = mappings.versions(tx, name)
-        reports = [task for task in rows.listing(tx, backtest.KIND, most=200) if task.args.get("name") == name]
-    current = next((version for version in versions if version.version == row.published), None)
+        reports = [task for task in rows.listing(tx, backtest.KIND, most=200) if task.args.get("name") == row.name]
     return render_template(
-        "console/mapping_backtest.html", reports=reports[:MOST_REPORTS], versions=versions, trouble=trouble,
-        windows=backtest.WINDOWS, given=request.form or request.args, draft=row.draft,
-        changed=current is not None and current.source != row.draft, **common(name, row, "backtest"),
+        "console/mapping_backtest.html", reports=reports[:MOST_REPORTS], trouble=trouble,
+        windows=backtest.WINDOWS, given=request.form or request.args, draft=row.draft, **head(row, "backtest"),
     )  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -10,11 +12,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from connector.errors import Fault, MappingError
 from connector.flow import publish, shelf
 from connector.flow.described import asker
+from connector.mapping.kinds import kind_of
 from connector.mapping.rates_form import EXAMPLE, NAME
 from connector.model import Permission, now
 from connector.store import mappings, recent, shadows
 from connector.store.mappings import MappingRow
 from connector.web.console.frame import actor, console, missing, needs, record, say, store, tools
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 GROUPS = (
     ("notification", "Notifications", "What is sent when something happens."),
@@ -33,6 +39,30 @@ def find_row(name: str) -> MappingRow | None:
     """Return a stored mapping."""
     with store().read() as tx:
         return mappings.get(tx, name)
+
+
+def of_mapping(view: Callable[Concatenate[MappingRow, P], R]) -> Callable[..., R | AnyResponse]:
+    """Give a view the mapping that its address names; where there is none, that is said instead."""
+
+    @wraps(view)
+    def found(name: str, *args: P.args, **kwargs: P.kwargs) -> R | AnyResponse:
+        row = find_row(name)
+        return view(row, *args, **kwargs) if row is not None else missing("mapping")
+
+    return found
+
+
+def head(row: MappingRow, at: str) -> dict[str, object]:
+    """Return what every page of a mapping needs: its title, what is in force, its versions (the newest first)."""
+    with store().read() as tx:
+        versions = mappings.versions(tx, row.name)
+    made = shelf.document(row.name, row.draft)
+    current = next((version for version in versions if version.version == row.published), None)
+    return {
+        "name": row.name, "row": row, "at": at, "sends": kind_of(row.draft) == "notification",
+        "title": str(getattr(made, "title", "")) or row.name, "versions": versions, "current": current,
+        "changed": current is not None and current.source != row.draft,
+    }  # fmt: skip
 
 
 @console.get("/mappings")
@@ -63,25 +93,21 @@ def mapping(name: str) -> AnyResponse | str:
         return _rates() if name == NAME else missing("mapping")
     with store().read() as tx:
         item = next(each for each in shelf.items(tx, tools().registry) if each.name == name)
-        versions = mappings.versions(tx, name)
         waiting = recent.waiting(tx, name)
         running = shadows.running(tx, name, now())
     accounts = [found.account for found in tools().directory.all_()]
     checks = shelf.checks(store(), tools().registry, tools().catalogue, accounts, row, described())
-    current = next((each for each in versions if each.version == row.published), None)
     return render_template(
-        "console/mapping.html", item=item, row=row, name=name, current=current, versions=versions[:5],
-        checks=checks, waiting=waiting, shadow=running, at="home", sends=item.kind == "notification",
-    )  # fmt: skip
+        "console/mapping.html", item=item, checks=checks, waiting=waiting, shadow=running, **head(row, "home")
+    )
 
 
 @console.post("/mappings/<path:name>/pause")
 @needs(Permission.PUBLISH)
-def pause_mapping(name: str) -> AnyResponse:
+@of_mapping
+def pause_mapping(row: MappingRow) -> AnyResponse:
     """Take a mapping out of force."""
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
+    name = row.name
     if publish.unpublish(store(), name):
         record("mapping.unpublished", name, f"Took version {row.published} of {name} out of force")
         say(f"{name} is paused: no event leads to a message by it. What was planned already is still sent.")

@@ -10,29 +10,26 @@ from connector.flow import differences, drift, publish
 from connector.model import Permission
 from connector.store import mappings, recent
 from connector.store.mappings import Conflict, MappingRow
-from connector.web.console.frame import actor, console, missing, needs, record, refuse, say, store, tools
-from connector.web.console.mappings import described, find_row
-from connector.web.console.versions import common
+from connector.web.console.frame import actor, console, needs, record, refuse, say, store, tools
+from connector.web.console.mappings import described, head, of_mapping
 
 LONGEST_NOTE = 500
 
 
 @console.get("/mappings/<path:name>/publish")
 @needs(Permission.PUBLISH)
-def publish_mapping(name: str) -> AnyResponse | str:
+@of_mapping
+def publish_mapping(row: MappingRow) -> str:
     """Show what publishing the draft would change."""
-    row = find_row(name)
-    return _look(row, row.draft, None) if row is not None else missing("mapping")
+    return _look(row, row.draft, None)
 
 
 @console.post("/mappings/<path:name>/publish")
 @needs(Permission.PUBLISH)
-def do_publish(name: str) -> AnyResponse | str:
+@of_mapping
+def do_publish(row: MappingRow) -> AnyResponse:
     """Put the draft that was looked at in force."""
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
-    note = _note()
+    name, note = row.name, _note()
     try:
         done = publish.publish(
             store(), tools().registry, name, note=note, described=described(), by=actor().name, revision=_revision()
@@ -52,13 +49,11 @@ def do_publish(name: str) -> AnyResponse | str:
 
 @console.get("/mappings/<path:name>/versions/<int:number>/roll-back")
 @needs(Permission.PUBLISH)
-def roll_back_mapping(name: str, number: int) -> AnyResponse | str:
+@of_mapping
+def roll_back_mapping(row: MappingRow, number: int) -> AnyResponse | str:
     """Show what going back to a version would change."""
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
     try:
-        source = publish.text(store(), name, str(number))
+        source = publish.text(store(), row.name, str(number))
     except ConfigurationError as error:
         return refuse(404, "There is no such version", str(error))
     return _look(row, source, number)
@@ -66,9 +61,11 @@ def roll_back_mapping(name: str, number: int) -> AnyResponse | str:
 
 @console.post("/mappings/<path:name>/versions/<int:number>/roll-back")
 @needs(Permission.PUBLISH)
-def do_roll_back(name: str, number: int) -> AnyResponse | str:
+@of_mapping
+def do_roll_back(row: MappingRow, number: int) -> AnyResponse:
     """Put an older version's text in force again, as a new version."""
-    note, here = _note(), url_for("console.roll_back_mapping", name=name, number=number)
+    name, note = row.name, _note()
+    here = url_for("console.roll_back_mapping", name=name, number=number)
     try:
         version = publish.roll_back(
             store(), tools().registry, name, number, note=note, described=described(), by=actor().name,
@@ -89,30 +86,22 @@ def _look(row: MappingRow, source: str, number: int | None) -> str:
     """Show a text that may be put in force beside what is in force now; ``number`` None: it is the draft."""
     name = row.name
     with store().read() as tx:
-        found = mappings.versions(tx, name)
-        waiting = recent.waiting(tx, name)
-    current = next((version for version in found if version.version == row.published), None)
+        versions, waiting, drifted = mappings.versions(tx, name), recent.waiting(tx, name), drift.of(tx, name)
+    current = next((version for version in versions if version.version == row.published), None)
     old = current.source if current is not None else ""
     return render_template(
         "console/mapping_publish.html",
         number=number,
-        current=current,
-        next_version=(found[0].version if found else 0) + 1,
+        next_version=(versions[0].version if versions else 0) + 1,
         waiting={version: count for version, count in sorted(waiting.items()) if count},
         faults=publish.find_faults(store(), tools().registry, name, source, described()),
         differences=differences.fields(old, source) if current is not None else None,
         lines=differences.lines(old, source) if current is not None else [],
         same=current is not None and old == source,
-        drifted=_drifted(name),
+        drifted=drifted,
         source=source,
-        changed=current is not None and old != row.draft,
-        **common(name, row, "publish"),
+        **head(row, "publish"),
     )
-
-
-def _drifted(name: str) -> list[drift.Drift]:
-    with store().read() as tx:
-        return drift.of(tx, name)
 
 
 def _conflict(conflict: Conflict, endpoint: str, **where: int) -> AnyResponse:

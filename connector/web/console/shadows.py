@@ -10,28 +10,30 @@ from connector.flow import shadow as flow
 from connector.flow.shadow import Report
 from connector.flow.story import spoken
 from connector.model import Permission
-from connector.store import Transaction, mappings, past, shadows
-from connector.web.console.frame import actor, console, missing, needs, record, say, store
-from connector.web.console.mappings import find_row
-from connector.web.console.versions import common
+from connector.store import Transaction, past, shadows
+from connector.store.mappings import MappingRow
+from connector.web.console.frame import actor, console, needs, record, say, store
+from connector.web.console.mappings import head, of_mapping
 
 
 @console.get("/mappings/<path:name>/shadow")
 @needs(Permission.LOOK)
-def shadow(name: str) -> AnyResponse | str:
+@of_mapping
+def shadow(row: MappingRow) -> str:
     """Show the newest run of a mapping, or offer one."""
-    return _draw(name)
+    return _draw(row)
 
 
 @console.post("/mappings/<path:name>/shadow")
 @needs(Permission.EDIT_MAPPINGS)
-def begin_shadow(name: str) -> AnyResponse | str:
+@of_mapping
+def begin_shadow(row: MappingRow) -> AnyResponse:
     """Begin a run; an older one of the mapping ends."""
-    which = request.form.get("which", "draft")[:12]
+    name, which = row.name, request.form.get("which", "draft")[:12]
     try:
         flow.begin(store(), name, which, actor().name)
     except ConfigurationError as error:
-        return make_response(_draw(name, str(error)), 422)
+        return make_response(_draw(row, str(error)), 422)
     record("mapping.shadow_begun", name, f"{which}, for up to {flow.LASTS.days} days")
     say("The shadow run has begun. It looks at what comes from now on, and sends nothing.")
     return redirect(url_for("console.shadow", name=name), 303)
@@ -39,28 +41,24 @@ def begin_shadow(name: str) -> AnyResponse | str:
 
 @console.post("/mappings/<path:name>/shadow/stop")
 @needs(Permission.EDIT_MAPPINGS)
-def stop_shadow(name: str) -> AnyResponse:
+@of_mapping
+def stop_shadow(row: MappingRow) -> AnyResponse:
     """End the run; what it found stays until the next one."""
+    name = row.name
     if flow.stop(store(), name, actor().name):
         record("mapping.shadow_ended", name)
         say("The shadow run has ended; what it found stays here.")
     return redirect(url_for("console.shadow", name=name), 303)
 
 
-def _draw(name: str, trouble: str = "") -> AnyResponse | str:
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
-    report = flow.report(store(), name)
+def _draw(row: MappingRow, trouble: str = "") -> str:
+    report = flow.report(store(), row.name)
     with store().read() as tx:
-        versions = mappings.versions(tx, name)
         lists = _lists(tx, report) if report is not None else []
         labels = past.labels(tx, sorted({id_ for _, _, ids in lists for id_ in ids}))
-    current = next((version for version in versions if version.version == row.published), None)
     return render_template(
-        "console/mapping_shadow.html", report=report, versions=versions, lists=lists, labels=labels, trouble=trouble,
-        days=flow.LASTS.days, most=flow.MOST_EVENTS, changed=current is not None and current.source != row.draft,
-        **common(name, row, "shadow"),
+        "console/mapping_shadow.html", report=report, lists=lists, labels=labels, trouble=trouble,
+        days=flow.LASTS.days, most=flow.MOST_EVENTS, **head(row, "shadow"),
     )  # fmt: skip
 
 

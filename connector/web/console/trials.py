@@ -11,13 +11,12 @@ from connector.errors import ConfigurationError, MappingError
 from connector.flow import explain, shelf, trial
 from connector.mapping import Mapping as Notification
 from connector.model import EventId, Permission, now
-from connector.store import Transaction, accounts, look, mappings, past, recent, test_numbers
+from connector.store import Transaction, accounts, look, past, recent, test_numbers
 from connector.store.mappings import MappingRow
 from connector.store.past import Which
-from connector.web.console.frame import actor, console, missing, needs, record, say, store, tools
-from connector.web.console.mappings import find_row
+from connector.web.console.frame import actor, console, needs, record, say, store, tools
+from connector.web.console.mappings import find_row, head, of_mapping
 from connector.web.console.sight import sees_people
-from connector.web.console.versions import common
 
 MOST_EVENTS = 20
 SHOWN = timedelta(days=30)
@@ -26,26 +25,25 @@ SAMPLE = "sample"
 
 @console.get("/mappings/<path:name>/test")
 @needs(Permission.LOOK)
-def test_mapping(name: str) -> AnyResponse | str:
+@of_mapping
+def test_mapping(row: MappingRow) -> str:
     """Offer to send the draft to a test number, and show what became of earlier tests."""
-    return _draw(name)
+    return _draw(row)
 
 
 @console.post("/mappings/<path:name>/test")
 @needs(Permission.EDIT_MAPPINGS)
-def send_test(name: str) -> AnyResponse | str:
+@of_mapping
+def send_test(row: MappingRow) -> AnyResponse:
     """Send the draft with the chosen event's values."""
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
     given, phone = request.form.get("event", "")[:26], _number(request.form.get("to", ""))
     event = EventId(given) if given and given != SAMPLE else None
     try:
-        id_, channel = trial.plan(tools(), name, row.draft, event, phone, actor().name)
+        id_, channel = trial.plan(tools(), row.name, row.draft, event, phone, actor().name)
     except (MappingError, ConfigurationError) as error:
-        return make_response(_draw(name, str(error)), 422)
+        return make_response(_draw(row, str(error)), 422)
     tools().queue.ring("deliver", channel)
-    record("mapping.test_sent", name, f"with event {event}" if event else "with the sample", message=id_)
+    record("mapping.test_sent", row.name, f"with event {event}" if event else "with the sample", message=id_)
     say("The test message is on its way. It passes the same gate as every other one.")
     return redirect(url_for("console.message", id_=id_), 303)
 
@@ -88,21 +86,17 @@ def _back(name: str) -> str:
     return url_for("console.test_mapping", name=name) if find_row(name) is not None else url_for("console.all_mappings")
 
 
-def _draw(name: str, trouble: str = "") -> AnyResponse | str:
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
+def _draw(row: MappingRow, trouble: str = "") -> str:
     with store().read() as tx:
-        versions = mappings.versions(tx, name)
-        current = next((version for version in versions if version.version == row.published), None)
         numbers = test_numbers.all_(tx)
-        sent = [file for id_, _, _ in recent.trials(tx, name, now() - SHOWN) if (file := look.message_file(tx, id_))]
+        sent = [
+            file for id_, _, _ in recent.trials(tx, row.name, now() - SHOWN) if (file := look.message_file(tx, id_))
+        ]
         events = _events(tx, row)
     shown = [number.phone if sees_people() else explain.hide_phone(number.phone) for number in numbers]
     return render_template(
         "console/mapping_test.html", numbers=list(zip(numbers, shown, strict=True)), sent=sent, events=events,
-        trouble=trouble, given=request.form or request.args, most=trial.MOST_NUMBERS,
-        changed=current is not None and current.source != row.draft, **common(name, row, "test"),
+        trouble=trouble, given=request.form or request.args, most=trial.MOST_NUMBERS, **head(row, "test"),
     )  # fmt: skip
 
 
