@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from connector.errors import ConfigurationError
+from connector.security.addresses import LOOPBACK, Network
 
 DEFAULT_DATA = "connector-data"
 DEFAULT_PORT = 8080
@@ -31,11 +33,13 @@ class Settings:
     port: int
     body_cap: int
     log_level: str
+    trusted_proxies: tuple[Network, ...] = LOOPBACK
+    """Whose X-Forwarded-For is believed."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **given: object) -> Settings:
         """Read CONNECTOR_DATA, DATABASE_URL, REDIS_URL, CONNECTOR_PUBLIC_URL, CONNECTOR_HOST, CONNECTOR_PORT,
-        CONNECTOR_BODY_CAP and CONNECTOR_LOG_LEVEL; ``given`` (data, host, port) goes first.
+        CONNECTOR_TRUSTED_PROXIES, CONNECTOR_BODY_CAP and CONNECTOR_LOG_LEVEL; ``given`` (data, host, port) goes first.
 
         Raises ConfigurationError.
         """
@@ -56,6 +60,7 @@ class Settings:
             port=port,
             body_cap=_number(env.get("CONNECTOR_BODY_CAP") or BODY_CAP, "CONNECTOR_BODY_CAP", 64 * 1024 * 1024),
             log_level=(env.get("CONNECTOR_LOG_LEVEL") or "info").lower(),
+            trusted_proxies=_networks(env.get("CONNECTOR_TRUSTED_PROXIES") or "") or LOOPBACK,
         )
 
     def webhook_url(self, token: str) -> str:
@@ -70,6 +75,26 @@ class Settings:
     def authorize_url(self, name: str, step: str) -> str:
         """Return the address where an account's authorization begins (``start``) or ends (``callback``)."""
         return f"{self.public_url}/authorize/{name}/{step}"
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(_network(each.strip()) for each in text.split(",") if each.strip())
+
+
+def _network(text: str) -> Network:
+    try:
+        found = ip_network(text)
+    except ValueError:
+        raise ConfigurationError(
+            "CONNECTOR_TRUSTED_PROXIES must be networks with commas between, such as 10.0.0.0/8, 172.18.0.2, ::1;"
+            f" {text[:60]} is none."
+        ) from None
+    if found.prefixlen == 0:
+        raise ConfigurationError(
+            f"CONNECTOR_TRUSTED_PROXIES must not hold {text[:60]}, which is everybody: anybody could then say that"
+            " they come from anywhere. Name the network that the proxy is in."
+        )
+    return found
 
 
 def _number(value: object, name: str, most: int) -> int:

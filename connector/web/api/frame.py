@@ -22,10 +22,12 @@ from connector.flow import audit, explain, keys, mask
 from connector.flow.story import is_number
 from connector.limits import RateLimit, Spent
 from connector.model import Json, Permission
+from connector.security.addresses import home
 from connector.store import Store
 from connector.store.api_keys import KeyRow
 from connector.web.api.forms import Form, Parser, Text, Whole
 from connector.web.api.problems import ProblemError
+from connector.web.visitor import address
 from connector.wiring import Wiring
 
 P = ParamSpec("P")
@@ -134,7 +136,7 @@ def actor_name() -> str:
 
 def record(action: str, object_: str = "", words: str = "", **details: Any) -> None:
     """Enter in the audit log that this key did something. Not to be called inside a write."""
-    audit.record(store(), actor(), actor_name(), action, object_, words, request.remote_addr or "", **details)
+    audit.record(store(), actor(), actor_name(), action, object_, words, address(), **details)
 
 
 def authenticate() -> None:
@@ -146,7 +148,7 @@ def authenticate() -> None:
     found = keys.recognise(store(), token.strip()) if kind.lower() == "bearer" else None
     if found is None:
         # Only those who fail pay here: nobody can lock a valid key out by failing from its address.
-        spent = limits.failed.take(request.remote_addr or "")
+        spent = limits.failed.take(home(address()))
         if not spent.allowed:
             raise _too_many(spent, "Too many requests without a valid key came from this address")
         words = "Send a valid API key: Authorization: Bearer wck_…; keys are made in the console, or by the command"
@@ -172,7 +174,7 @@ def finish(answer: Response) -> Response:
         answer.headers["RateLimit-Remaining"] = str(int(spent.left))
         answer.headers["RateLimit-Reset"] = str(ceil(spent.full))
     if g.get("saw_people") and answer.status_code < 400:
-        audit.looked(store(), actor(), actor_name(), request.path, request.remote_addr or "")
+        audit.looked(store(), actor(), actor_name(), request.path, address())
     answer.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Referrer-Policy"] = "no-referrer"

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
-from ipaddress import ip_address
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Blueprint, Response, abort, current_app, flash, g, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from connector.contract import is_loopback
 from connector.flow import audit
 from connector.model import GRANTS, Permission, Role
 from connector.store import Store
+from connector.web.visitor import address
 from connector.wiring import Wiring
 
 P = ParamSpec("P")
@@ -87,15 +85,6 @@ def may(permission: str) -> bool:
     """Tell a template whether who looks may do this."""
     found: Actor | None = g.get("actor")
     return found is not None and found.may(Permission(permission))
-
-
-def address() -> str:
-    """Return where a request comes from; a proxy on this very machine is asked whom it speaks for."""
-    direct = request.remote_addr or ""
-    if is_loopback(direct) and (told := request.headers.get("X-Forwarded-For", "")):
-        with suppress(ValueError):
-            return str(ip_address(told.rpartition(",")[2].strip()))  # the last one is what the proxy itself saw
-    return direct
 
 
 def record(action: str, object_: str = "", words: str = "", **details: Any) -> None:

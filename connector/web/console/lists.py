@@ -17,6 +17,7 @@ from connector.flow import audit, mask
 from connector.flow.story import is_number
 from connector.model import now
 from connector.store import find
+from connector.web import visitor
 from connector.web.console.frame import actor, console, store
 from connector.web.console.sight import personal, sees_people
 
@@ -149,7 +150,7 @@ def as_csv(sheet: Sheet, filters: Iterable[str]) -> Response:
 
     ``filters`` are the names of those that were set: their values may be personal.
     """
-    who, place, store_ = actor(), request.remote_addr or "", store()
+    who, place, store_ = actor(), visitor.address(), store()
     used = sorted(filters)
 
     def rows() -> Iterator[str]:

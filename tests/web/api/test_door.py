@@ -14,6 +14,7 @@ import time_machine
 from connector.flow import keys
 from connector.limits import RateLimit
 from connector.model import Permission, now
+from connector.store import audit
 from connector.web.api import create_api, frame
 from tests.web.api.conftest import Caller, problem
 from tests.web.conftest import House
@@ -189,6 +190,25 @@ def test_whoever_fails_too_often_waits_and_locks_nobody_out(api: Caller) -> None
     assert statuses == [401, 401, 429]
     one.token = token
     assert one("GET", "/me").status_code == 200
+
+
+def test_behind_a_proxy_each_address_fails_for_itself_and_is_entered(house: House, api: Caller) -> None:
+    one = limited(
+        api,
+        keys=RateLimit("unix:///nowhere", "t", per_minute=600, burst=100),
+        failed=RateLimit("unix:///nowhere", "f", per_minute=1, burst=1),
+    )
+    token, one.token = one.token, ""
+
+    statuses = [one("GET", "/me", X_Forwarded_For=f"2001:db8::{each}").status_code for each in (1, 2)]
+
+    assert statuses == [401, 429], "a network is one guest"
+    assert one("GET", "/me", X_Forwarded_For="1.2.3.4, 203.0.113.9").status_code == 401, "another is another"
+    one.token = token
+    body = {"who": "+447400123456", "purpose": "marketing", "state": "revoked"}
+    assert one("POST", "/consent", body, X_Forwarded_For="203.0.113.9").status_code == 200
+    with house.store.read() as tx:
+        assert [each.address for each in audit.listing(tx, action="person.consent_changed")] == ["203.0.113.9"]
 
 
 def test_head_and_options_are_answered_plainly(api: Caller) -> None:
