@@ -1,6 +1,10 @@
 """Letting people in: the tries that are counted, the password, and the session that begins.
 
 Whatever is wrong is answered by the same words after the same work, so that nobody learns who is in the team.
+
+Tries are counted in three places, so that strangers who try and try do not shut out the one whose account it is:
+those from a browser that has signed in to this account before by that browser; those from an address where the
+account is signed in by that address; everybody else's by the account. Who got in somewhere forgives that place alone.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from datetime import datetime, timedelta
 from connector.flow import audit, team
 from connector.model import now
 from connector.security import passwords
+from connector.security.addresses import home
 from connector.store import Store, sessions, tries, users
 from connector.store.sessions import SessionRow
 from connector.store.users import UserRow
@@ -19,9 +24,13 @@ from connector.store.users import UserRow
 IDLE, LASTS = timedelta(days=14), timedelta(days=30)
 """A session ends when nobody used it for so long, and after so long in any case."""
 SEEN_EVERY = timedelta(minutes=5)
-FREE = {"account": 5, "address": 30, "second": 5}
+FREE = {"account": 5, "known": 5, "inside": 5, "second": 5, "address": 30, "log": 1000}
 """Tries that cost nothing, within a day."""
-LONGEST = {"account": timedelta(minutes=15), "address": timedelta(minutes=5), "second": timedelta(minutes=15)}
+_QUARTER = timedelta(minutes=15)
+LONGEST = {"account": _QUARTER, "known": _QUARTER, "inside": _QUARTER, "second": _QUARTER,
+           "address": timedelta(minutes=5), "log": timedelta(minutes=1)}  # fmt: skip
+_STRANGE = ("account", "address")
+"""What strangers may invent: as many kinds of it as they like share 65,536 rows."""
 NO = "That did not let you in. Check both, or wait a few minutes if you have tried often."
 UNKNOWN = "unknown"
 _PLACES = (
@@ -40,18 +49,23 @@ class Guest:
 
     address: str = field(repr=False)
     agent: str = ""
+    browser: str = ""
+    """Which browser it is, where it has proved that somebody has signed in by it; else empty."""
+    users: frozenset[str] = frozenset()
+    """The ids of those who have."""
 
 
 def check_password(store: Store, email: str, password: str, guest: Guest) -> UserRow | None:
     """Return who signs in with these, or None: wrong, unknown, disabled, or tried too often; all of it alike."""
     text = email[: team.LONGEST_EMAIL].strip().lower()
-    account = _key("account", text)
-    shut = _charge(store, (_key("address", guest.address), account))
     with store.read() as tx:
         row = users.by_email(tx, text)
+        lately = sessions.of(tx, row.id if row else "")
+    keys = _doors(text, row, lately, guest)
+    shut = _charge(store, keys)
     right = passwords.verify(password, row.password if row else None)
     if row is not None and row.active and right and not shut:
-        passed(store, guest, account)
+        _forgive(store, keys)
         if passwords.is_old(row.password):
             with store.write() as tx:
                 users.change(tx, row.id, {"password": passwords.hash_(password)}, if_={"password": row.password})
@@ -61,30 +75,30 @@ def check_password(store: Store, email: str, password: str, guest: Guest) -> Use
     return None
 
 
-def confirm_password(store: Store, user: UserRow, password: str) -> bool:
-    """Tell whether who is signed in still knows their password; tries are counted as at the door."""
-    key = _key("account", user.email)
-    shut = _charge(store, (key,))
+def confirm_password(store: Store, user: UserRow, session_id: str, password: str) -> bool:
+    """Tell whether who is signed in still knows their password; tries are counted by the session."""
+    keys = (_key("inside", session_id),)
+    shut = _charge(store, keys)
     if not passwords.verify(password, user.password) or shut:
         return False
-    with store.write() as tx:
-        tries.forgive(tx, key)
+    _forgive(store, keys)
     return True
 
 
-def may_try_second(store: Store, user_id: str) -> bool:
+def may_try_second(store: Store, user_id: str, guest: Guest) -> bool:
     """Count a try at the second factor, and tell whether it may be looked at."""
-    return not _charge(store, (_key("second", user_id),))
+    return not _charge(store, (_second(user_id, guest),))
 
 
-def second_passed(store: Store, user_id: str) -> None:
+def second_passed(store: Store, user_id: str, guest: Guest) -> None:
     """Forget the tries at the second factor."""
-    with store.write() as tx:
-        tries.forgive(tx, _key("second", user_id))
+    _forgive(store, (_second(user_id, guest),))
 
 
 def refused(store: Store, user_id: str, guest: Guest, how: str) -> None:
-    """Enter that somebody was not let in; of unknown users nothing but that."""
+    """Enter that somebody was not let in; of unknown users nothing but that, and not for ever more."""
+    if not user_id and _charge(store, (_key("log", "unknown"),)):
+        return
     audit.record(store, UNKNOWN, "somebody", "user.sign_in_failed", user_id, f"by {how}", guest.address)
 
 
@@ -132,16 +146,31 @@ def name_browser(agent: str) -> str:
 
 
 def may_knock(store: Store, guest: Guest) -> bool:
-    """Count a try of an address, and tell whether it may be looked at."""
-    return not _charge(store, (_key("address", guest.address),))
+    """Count a try with a passkey, and tell whether it may be looked at."""
+    return not _charge(store, (_knock(guest),))
 
 
-def passed(store: Store, guest: Guest, *keys: str) -> None:
-    """Forget the tries of somebody who has got in; of their address only the last one, others try from there too."""
-    with store.write() as tx:
-        for key in keys:
-            tries.forgive(tx, key)
-        tries.refund(tx, _key("address", guest.address))
+def knocked(store: Store, guest: Guest) -> None:
+    """Forget the try of somebody whose passkey let them in."""
+    _forgive(store, (_knock(guest),))
+
+
+def _doors(text: str, row: UserRow | None, lately: Sequence[SessionRow], guest: Guest) -> tuple[str, ...]:
+    """Return where a try of a password is counted: by whom it is made, then by whom it is meant."""
+    place, at = home(guest.address), now()
+    if row is not None and row.id in guest.users:
+        return (_key("known", f"{row.id} {guest.browser}"),)
+    if row is not None and any(home(each.address) == place and not is_over(each, at) for each in lately):
+        return _key("address", place), _key("known", f"{row.id} {place}")
+    return _key("address", place), _key("account", text)
+
+
+def _second(user_id: str, guest: Guest) -> str:
+    return _key("second", f"{user_id} {guest.browser if user_id in guest.users else ''}")
+
+
+def _knock(guest: Guest) -> str:
+    return _key("known", guest.browser) if guest.browser else _key("address", f"passkey {home(guest.address)}")
 
 
 def _charge(store: Store, keys: Sequence[str]) -> bool:
@@ -156,5 +185,12 @@ def _charge(store: Store, keys: Sequence[str]) -> bool:
     return False
 
 
+def _forgive(store: Store, keys: Sequence[str]) -> None:
+    """Forget the tries of who has got in; of their address only the last one, others try from there too."""
+    with store.write() as tx:
+        for key in keys:
+            (tries.refund if key.startswith("address:") else tries.forgive)(tx, key)
+
+
 def _key(kind: str, text: str) -> str:
-    return f"{kind}:{team.digest_of(text)[:32]}"
+    return f"{kind}:{team.digest_of(text)[: 4 if kind in _STRANGE else 32]}"

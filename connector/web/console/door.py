@@ -21,7 +21,7 @@ from connector.web.console.frame import refuse, say, store
 
 HALF_LASTS = 5 * 60
 """Seconds between the password and the second factor."""
-_HALF = "half"
+HALF = "half"
 """Name in the session of who has shown the password, and must show more."""
 
 door = Blueprint("door", __name__, template_folder="../templates")
@@ -60,7 +60,7 @@ def go_on(row: UserRow, way: str) -> AnyResponse:
         asked = has_second(row, tx)
     if asked:
         session.clear()
-        session[_HALF] = {"user": row.id, "way": way, "at": int(time.time()), "password": _stamp(row), "next": then}
+        session[HALF] = {"user": row.id, "way": way, "at": int(time.time()), "password": _stamp(row), "next": then}
         return redirect(url_for("door.second"), 303)
     let_in(row, way)
     return redirect("/me" if way == "link" else then, 303)
@@ -68,7 +68,7 @@ def go_on(row: UserRow, way: str) -> AnyResponse:
 
 def half_way() -> tuple[UserRow, dict[str, Any]] | None:
     """Return who must still show the second factor, and what is remembered of them; None where it is too late."""
-    told = session.get(_HALF)
+    told = session.get(HALF)
     if not isinstance(told, dict) or not 0 <= time.time() - told["at"] < HALF_LASTS:
         return None
     with store().read() as tx:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from flask import jsonify, redirect, render_template, request, session, url_for
+from flask import g, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.flow import entry
 from connector.store import users
 from connector.store.users import UserRow
 from connector.web.console import passkeys
-from connector.web.console.door import ask_again, door, half_way, then_of
+from connector.web.console.door import HALF, ask_again, door, half_way, then_of
 from connector.web.console.doorman import Meanwhile, User, guest, let_in, security
 from connector.web.console.frame import say, store
 
@@ -35,12 +35,12 @@ def check_second() -> AnyResponse | tuple[str, int]:
     if found is None:
         return _again()
     row, told = found
-    may = entry.may_try_second(store(), row.id)
+    may = entry.may_try_second(store(), row.id, guest())
     if not may or not is_right(User(row), request.form.get("code", "")):
         if may:
             entry.refused(store(), row.id, guest(), "second factor")
         return _ask(row, entry.NO), 401
-    entry.second_passed(store(), row.id)
+    entry.second_passed(store(), row.id, guest())
     return _enter(row, told["way"], told["next"])
 
 
@@ -61,7 +61,7 @@ def use_passkey() -> AnyResponse | tuple[str, int]:
         if may:
             entry.refused(store(), row.id if row else "", guest(), "passkey")
         return (_ask(half[0], entry.NO) if half else ask_again(entry.NO)), 401
-    entry.passed(store(), guest())
+    entry.knocked(store(), guest())
     return _enter(row, half[1]["way"] if half else "passkey", half[1]["next"] if half else then_of())
 
 
@@ -95,6 +95,9 @@ def _ask(row: UserRow, words: str = "") -> str:
 
 
 def _again() -> AnyResponse:
-    session.clear()
+    """Lead back to the beginning. Whoever is signed in stays so: any link in a mail leads here."""
+    session.pop(HALF, None)
+    if g.actor is not None:
+        return redirect(then_of(), 303)
     say("That took too long: begin again.", "warn")
     return redirect(url_for("door.sign_in"), 303)

@@ -28,7 +28,9 @@ from connector.model import GRANTS, Role, now
 from connector.store import Store, Transaction, users
 from connector.store.sessions import SessionRow
 from connector.store.users import UserRow
-from connector.web.console.frame import Actor, address, store
+from connector.web.console import browser
+from connector.web.console.frame import Actor, store
+from connector.web.visitor import address
 from connector.wiring import Wiring
 
 METHOD = "authenticator"
@@ -191,6 +193,7 @@ def let_in(row: UserRow, way: str) -> None:
     session.clear()  # a session that others may know ends here
     session.permanent = True
     login_user(User(row, kept, fs_uniquifier=word), remember=False)
+    browser.remember(row.id)
 
 
 def let_out() -> None:
@@ -201,7 +204,8 @@ def let_out() -> None:
 
 def guest() -> Guest:
     """Return who is at the other end, as far as that can be seen."""
-    return Guest(address(), request.headers.get("User-Agent", ""))
+    name, known = browser.known()
+    return Guest(address(), request.headers.get("User-Agent", ""), name, frozenset(known))
 
 
 def security() -> Security:

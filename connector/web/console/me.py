@@ -112,7 +112,8 @@ def myself() -> User:
 
 def confirms(user: User, field: str = "old") -> bool:
     """Tell whether the form holds the password of who is signed in."""
-    return entry.confirm_password(store(), user.row, request.form.get(field, ""))
+    session_id = user.session.id if user.session else ""
+    return entry.confirm_password(store(), user.row, session_id, request.form.get(field, ""))
 
 
 def _draw(fault: TeamError | None = None) -> str:
