@@ -31,7 +31,7 @@ MEANING: dict[Permission, str] = {
     Permission.REPLAY: "Walk stored requests again",
     Permission.SEND: "Push events, and send messages by a mapping",
     Permission.EDIT_PEOPLE: "Enter consent, put labels on people and take them off",
-    Permission.EDIT_ACCOUNTS: "Sync templates, and manage webhooks that leave",
+    Permission.EDIT_ACCOUNTS: "Sync templates, manage webhooks that leave, enter rates",
     Permission.EDIT_TEAM: "Nothing yet: who belongs to the team is decided in the console alone",
 }
 """What each scope opens."""

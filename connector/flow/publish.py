@@ -13,7 +13,8 @@ from connector.mapping import Mapping, check
 from connector.mapping.contact import ContactMapping
 from connector.mapping.contact_form import check_contact
 from connector.mapping.kinds import read
-from connector.model import AccountId, Template, now
+from connector.mapping.rates_form import NAME as RATES
+from connector.model import AccountId, Permission, Template, now
 from connector.store import Store, Transaction, accounts, mappings, templates
 from connector.store.accounts import AccountRow
 from connector.store.mappings import MappingRow, TemplateUse, VersionRow
@@ -27,6 +28,12 @@ Described = Callable[[str, str], Sequence[Field] | None]
 def undescribed(adapter: str, object_: str) -> Sequence[Field] | None:
     """Ask nobody: what the adapter knows by heart is all that a contact mapping is checked against."""
     return None
+
+
+def takes(permission: Permission, name: str) -> Permission:
+    """Return what it takes to do this to this very mapping: rates are entered by whoever may connect accounts."""
+    changes = permission in (Permission.EDIT_MAPPINGS, Permission.PUBLISH)
+    return Permission.EDIT_ACCOUNTS if changes and name == RATES else permission
 
 
 @dataclass(frozen=True, slots=True)

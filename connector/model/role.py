@@ -33,7 +33,7 @@ class Permission(StrEnum):
     EDIT_PEOPLE = "edit_people"
     """Consent by hand, labels, blocks, merges, export and erasure."""
     EDIT_ACCOUNTS = "edit_accounts"
-    """Connect accounts, change and rotate their secrets, templates, outgoing webhooks, rates."""
+    """Connect accounts, change and rotate their secrets, templates, outgoing webhooks; enter and publish rates."""
     EDIT_TEAM = "edit_team"
     """Invite people, change their roles, API keys, security policy; read the audit log."""
 

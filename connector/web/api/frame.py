@@ -18,7 +18,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
 from connector.contract import Field
-from connector.flow import audit, explain, keys, mask
+from connector.flow import audit, explain, keys, mask, publish
 from connector.flow.story import is_number
 from connector.limits import RateLimit, Spent
 from connector.model import Json, Permission
@@ -95,8 +95,9 @@ def needs(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def wrap(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            if permission not in caller().scopes:
-                raise ProblemError(403, f"This key lacks the scope {permission.value}: {keys.MEANING[permission]}.")
+            taken = publish.takes(permission, str((request.view_args or {}).get("name", "")))
+            if taken not in caller().scopes:
+                raise ProblemError(403, f"This key lacks the scope {taken.value}: {keys.MEANING[taken]}.")
             return view(*args, **kwargs)
 
         guarded.needs = permission  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flask import make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -56,6 +56,7 @@ def look_at_import() -> AnyResponse | str:
         found = exchange.look(store(), list(_given()))
         if not found:
             raise ConfigurationError("Choose a file, or paste a text.")
+        _refuse_rates(each.file.name for each in found)
     except ConfigurationError as error:
         return make_response(_draw(str(error)), 422)
     return make_response(_draw(found=found), 422 if any(each.faults for each in found) else 200)
@@ -67,6 +68,7 @@ def take_import() -> AnyResponse | str:
     """Store what was looked at, as drafts."""
     try:
         files = list(_carried())
+        _refuse_rates(each.name for each, _ in files)
         changed = exchange.take(store(), files, actor().name)
     except Conflict as conflict:
         return make_response(_draw(f"Nothing was imported. {conflict}"), 409)
@@ -79,6 +81,12 @@ def take_import() -> AnyResponse | str:
     if len(files) == 1:
         return redirect(url_for("console.mapping", name=files[0][0].name), 303)
     return redirect(url_for("console.all_mappings"), 303)
+
+
+def _refuse_rates(names: Iterable[str]) -> None:
+    for name in names:
+        if not actor().may(publish.takes(Permission.EDIT_MAPPINGS, name)):
+            raise ConfigurationError(f"{name} is changed by admins alone; leave it out.")
 
 
 def _given() -> Iterator[File]:

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 from flask import Blueprint, Response, abort, current_app, flash, g, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from connector.flow import audit
+from connector.flow import audit, publish
 from connector.model import GRANTS, Permission, Role
 from connector.store import Store
 from connector.web.visitor import address
@@ -71,7 +71,7 @@ def needs(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def wrap(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            if not actor().may(permission):
+            if not actor().may(_taken(permission)):
                 abort(403)
             return view(*args, **kwargs)
 
@@ -84,7 +84,12 @@ def needs(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def may(permission: str) -> bool:
     """Tell a template whether who looks may do this."""
     found: Actor | None = g.get("actor")
-    return found is not None and found.may(Permission(permission))
+    return found is not None and found.may(_taken(Permission(permission)))
+
+
+def _taken(permission: Permission) -> Permission:
+    """Return what this takes on this very page."""
+    return publish.takes(permission, str((request.view_args or {}).get("name", "")))
 
 
 def record(action: str, object_: str = "", words: str = "", **details: Any) -> None:

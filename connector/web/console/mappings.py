@@ -119,7 +119,7 @@ def _rates(source: str = EXAMPLE, faults: Sequence[Fault] = ()) -> str:
 
 
 @console.post("/mappings/policy/rates/enter")
-@needs(Permission.EDIT_MAPPINGS)
+@needs(Permission.EDIT_ACCOUNTS)
 def enter_rates() -> AnyResponse | str:
     """Keep rates for the first time; from then on they are edited like any other mapping."""
     source = request.form.get("source", "").replace("\r\n", "\n")

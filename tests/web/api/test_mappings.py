@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from connector.flow import rollup
+from connector.mapping.rates_form import EXAMPLE
+from connector.model import Permission
 from tests.web.api.conftest import Caller, problem
 from tests.web.api.test_events import PHONE, order, push
 from tests.web.api.test_events import ready as ready
@@ -167,3 +170,13 @@ def test_consent_is_entered_with_evidence_and_once_by_its_key(ready: House, api:
     assert {"kind": "phone", "value": PHONE, "account": ""} in file["identities"]
     assert api.get("/labels")["items"] == [{"name": "VIP buyer", "people": 1}]
     assert json.loads(api("DELETE", f"/contacts/{found['id']}/labels/VIP%20buyer").data)["changed"]
+
+
+def test_rates_take_the_scope_of_whoever_connects_accounts(house: House, caller: Callable[..., Caller]) -> None:
+    rates = EXAMPLE.replace("# DE =", "DE = 0.05")
+    editor = caller(Permission.LOOK, Permission.EDIT_MAPPINGS, Permission.PUBLISH, name="editor")
+    assert "edit_accounts" in problem(put(editor, rates, "policy/rates"), 403)["detail"]
+    admin = caller(Permission.LOOK, Permission.EDIT_ACCOUNTS, name="admin")
+    assert put(admin, rates, "policy/rates").status_code == 200
+    problem(editor("POST", "/mappings/policy/rates/publish"), 403)
+    assert admin("POST", "/mappings/policy/rates/publish").status_code == 200

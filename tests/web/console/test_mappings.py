@@ -300,7 +300,7 @@ def test_a_pasted_text_is_checked_and_named(shop: Room) -> None:
 def test_rates_begin_with_a_form_and_no_figure_of_ours(shop: Room) -> None:
     page = _page(shop, "/mappings/policy/rates")
     assert "No rates are entered" in page
-    client = shop.client("editor")
+    client = shop.client("admin")
     answer = shop.post(client, "/mappings/policy/rates/enter", page="/mappings/policy/rates", source=EXAMPLE)
     assert "holds no figure yet" in answer.text
 
@@ -309,3 +309,25 @@ def test_rates_begin_with_a_form_and_no_figure_of_ours(shop: Room) -> None:
     assert answer.status_code == 303
     assert _row(shop, "policy/rates").draft == source
     assert "What it says" in _page(shop, "/mappings/policy/rates")
+
+
+def test_rates_are_changed_by_admins_alone_whichever_way(shop: Room) -> None:
+    source = EXAMPLE.replace("# DE =", "DE = 0.05")
+    editor, here = shop.client("editor"), "/mappings/policy/rates"
+    assert "Keep as draft" not in editor.get(here, headers=HTML).text
+    assert shop.post(editor, f"{here}/enter", page="/me", source=source).status_code == 403
+    looked = shop.post(editor, "/mappings/import", text=source, name="policy/rates")
+    assert (looked.status_code, "by admins alone" in looked.text) == (422, True)
+    body = b64encode(source.encode()).decode()
+    taken = shop.post(editor, "/mappings/import/take", page="/me", name="policy/rates", source=body, revision="0")
+    assert taken.status_code == 422
+    with shop.store.read() as tx:
+        assert mappings.get(tx, "policy/rates") is None
+
+    shop.post(shop.client("admin"), f"{here}/enter", page=here, source=source)
+    page = editor.get(here, headers=HTML).text
+    assert f"{here}/publish" not in page
+    assert editor.get(f"{here}/edit", headers=HTML).status_code == 200
+    for where in ("edit", "publish", "pause"):
+        assert shop.post(editor, f"{here}/{where}", page="/me", do="save", source="x").status_code == 403, where
+    assert shop.post(shop.client("admin"), f"{here}/publish", revision="1").status_code == 303

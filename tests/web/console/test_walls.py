@@ -49,7 +49,7 @@ GOLDEN = {
     M: "/mappings/import /mappings/new +/mappings/<path:name>/backtest +/mappings/<path:name>/edit"
        " +/mappings/<path:name>/preview +/mappings/<path:name>/shadow +/mappings/<path:name>/shadow/stop"
        " +/mappings/<path:name>/test +/mappings/import +/mappings/import/take +/mappings/new"
-       " +/mappings/policy/rates/enter +/start/hide +/tasks/<id_>/cancel",
+       " +/start/hide +/tasks/<id_>/cancel",
     U: "/mappings/<path:name>/publish /mappings/<path:name>/versions/<int:number>/roll-back"
        " +/mappings/<path:name>/pause +/mappings/<path:name>/publish"
        " +/mappings/<path:name>/versions/<int:number>/roll-back",
@@ -61,7 +61,7 @@ GOLDEN = {
        " /authorize/<name>/start /deliveries/<id_> /outgoing /outgoing/<id_> +/accounts/<name>/address"
        " +/accounts/<name>/check +/accounts/<name>/edit +/accounts/<name>/remove +/accounts/<name>/resume"
        " +/accounts/<name>/secrets/<field> +/accounts/<name>/suspend +/accounts/add/<adapter>"
-       " +/analytics/attribution +/deliveries/<id_>/redeliver +/outgoing +/outgoing/<id_>"
+       " +/analytics/attribution +/mappings/policy/rates/enter +/deliveries/<id_>/redeliver +/outgoing +/outgoing/<id_>"
        " +/outgoing/<id_>/redeliver +/outgoing/<id_>/remove +/outgoing/<id_>/secret +/outgoing/<id_>/test"
        " +/start/act +/start/sandbox +/templates/sync +/test-numbers +/test-numbers/remove",
     T: "/audit /audit/export /keys /team /team/<id_> +/keys +/keys/<id_>/revoke +/team/<id_>/active"
