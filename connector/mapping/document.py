@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connector.errors import Fault, MappingError
 from connector.mapping.document_rows import (
     Group,
     Reading,
@@ -275,12 +274,7 @@ def write_form(source: str, form: Form) -> str:
             was = MISSING  # written otherwise than a form would: all of it is written anew
             text.change(path, _at(raw, path), MISSING)
         text.change(path, was, wanted)
-    try:
-        read_toml(text.source)
-    except MappingError as error:
-        words = f"This change cannot be put into the text as it is written; change the text itself. {error}"
-        raise MappingError([Fault("", words)]) from None
-    return text.source
+    return text.finish()
 
 
 def _at(raw: Any, path: Path) -> Any:

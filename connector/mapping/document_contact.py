@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connector.errors import Fault, MappingError
 from connector.mapping.document_rows import Reading
 from connector.mapping.pieces import read_toml
 from connector.mapping.toml_patch import Text
@@ -111,12 +110,7 @@ def write_contact_form(source: str, form: ContactForm) -> str:
     old, new = _leaves_of(before), _leaves_of(form)
     for path in dict.fromkeys((*new, *old)):
         text.change(path, old.get(path, MISSING), new.get(path, MISSING))
-    try:
-        read_toml(text.source)
-    except MappingError as error:
-        words = f"This change cannot be put into the text as it is written; change the text itself. {error}"
-        raise MappingError([Fault("", words)]) from None
-    return text.source
+    return text.finish()
 
 
 def _leaves_of(form: ContactForm) -> dict[Path, Any]:

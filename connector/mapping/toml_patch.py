@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeGuard
 
+from connector.errors import Fault, MappingError
+from connector.mapping.pieces import read_toml
 from connector.mapping.toml_spans import Node, Pair, Path, Section, scan
 from connector.mapping.toml_values import MISSING, changed, keys, render, same, steps, with_, without
 
@@ -45,6 +47,15 @@ class Text:
         else:
             self._remove(path)
             self._add(path, new)
+
+    def finish(self) -> str:
+        """Return the text. Raises MappingError where a change cannot stand in it as it is written."""
+        try:
+            read_toml(self.source)
+        except MappingError as error:
+            words = f"This change cannot be put into the text as it is written; change the text itself. {error}"
+            raise MappingError([Fault("", words)]) from None
+        return self.source
 
     def _find(self, path: Path) -> Node | None:
         for section in scan(self.source):

@@ -20,13 +20,13 @@ from connector.flow import publish
 from connector.mapping import kinds
 from connector.mapping.document import Form, read_form, write_form
 from connector.model import Permission
-from connector.store import mappings
 from connector.store.mappings import Conflict, MappingRow
 from connector.web.console import editor_form, editor_page
 from connector.web.console.editor_form import Posted, Sheet
 from connector.web.console.editor_rows import change_node
 from connector.web.console.editor_view import View, gather, live_slots, state_of, todo
-from connector.web.console.frame import actor, console, may, missing, needs, record, refuse, say, store
+from connector.web.console.frame import actor, console, may, needs, record, refuse, say, store
+from connector.web.console.mappings import find_row, of_mapping
 
 ADDRESS = "/mappings/<path:name>/edit"
 LONGEST_FIND = 100
@@ -64,36 +64,27 @@ PREVIEWS: dict[str, Callable[[str, MappingRow, Posted], Mapping[str, Any]]] = {}
 """Their live previews."""
 
 
-def find_row(name: str) -> MappingRow | None:
-    """Return a stored mapping."""
-    with store().read() as tx:
-        return mappings.get(tx, name)
-
-
 @console.get(ADDRESS)
 @needs(Permission.LOOK)
-def edit_mapping(name: str) -> AnyResponse | str:
+@of_mapping
+def edit_mapping(row: MappingRow) -> AnyResponse | str:
     """Open a mapping's draft; who may not edit sees it read-only."""
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
-    special = SPECIAL.get(kinds.kind_of(row.draft))
-    if special is not None:
-        return special(name, row)
-    draft = open_text(name, row, row.draft, row.revision)
-    return draw(replace(draft, sheet=None) if request.args.get("as") == "text" else draft, request.args)
+    return SPECIAL.get(kinds.kind_of(row.draft), edit_notification)(row.name, row)
 
 
 @console.post(ADDRESS)
 @needs(Permission.EDIT_MAPPINGS)
-def change_mapping(name: str) -> AnyResponse | str:
+@of_mapping
+def change_mapping(row: MappingRow) -> AnyResponse | str:
     """Do what a button says: save, draw anew with a row more or less, go from form to text and back."""
-    row = find_row(name)
-    if row is None:
-        return missing("mapping")
-    special = SPECIAL.get(kinds.kind_of(row.draft))
-    if special is not None:
-        return special(name, row)
+    return SPECIAL.get(kinds.kind_of(row.draft), edit_notification)(row.name, row)
+
+
+def edit_notification(name: str, row: MappingRow) -> AnyResponse | str:
+    """Open or change a notification mapping."""
+    if request.method == "GET":
+        draft = open_text(name, row, row.draft, row.revision)
+        return draw(replace(draft, sheet=None) if request.args.get("as") == "text" else draft, request.args)
     draft, deed = read_draft(name, row, request.form), request.form.get("do", "save")
     if deed == "save":
         return save(draft, draw, "Nothing is sent by it before you publish.")
