@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from connector.cli.console import Commands, enter, say_done, say_next, tools
-from connector.flow import accounts, tokens
+from connector.cli.console import Commands, enter, say, say_done, say_next, tools
+from connector.flow import accounts, lost_key, tokens
+from connector.flow.lost_key import Loss
 
 
 @click.group(cls=Commands)
@@ -49,3 +50,47 @@ def reseal() -> None:
     enter("secret_key.resealed", words=f"{count} accounts")
     say_done(f"The secrets of {count} accounts are sealed with the newest key.")
     say_next("take the older keys out of CONNECTOR_SECRET_KEY and restart.")
+
+
+@keys.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Go on after the key was lost: drop what no key opens, and keep everything else. Stop the service first.
+
+    Says what is lost, and asks. Accounts stay with their webhook addresses and history, suspended until somebody
+    enters their secrets again. Where there is an old copy of the key, put that back instead.
+
+    \b
+    Example:
+      connector keys reset
+    """
+    with_ = tools()
+    with with_.store.read() as tx:
+        loss = lost_key.look(tx, with_.vault)
+    if not loss:
+        say_done("Nothing is lost: every stored secret opens.")
+        return
+    say("No key opens these; they cannot be brought back without the old one:")
+    for line in _told(loss):
+        say(f"  - {line}")
+    say("Events, messages, people, consent, mappings, users and the audit log are kept.")
+    if not yes:
+        click.confirm("Drop what cannot be opened?", abort=True)
+    loss = lost_key.reset(with_.store, with_.vault)
+    enter("secret_key.reset", words="; ".join(_told(loss))[:200], accounts=list(loss.accounts))
+    say_done("What could not be opened is gone. Everything is sealed with the present key from now on.")
+    for name in loss.accounts:
+        say_next(f"enter the secrets of {name}: {with_.settings.public_url}/accounts/{name}/edit")
+    say_next("keep a copy of the key where your backups cannot be read together with it.")
+
+
+def _told(loss: Loss) -> list[str]:
+    lines = {
+        f"the secrets of {', '.join(loss.accounts)}": loss.accounts,
+        f"{loss.tokens} tokens that vendors gave; they are asked for anew, or allowed anew": loss.tokens,
+        f"the secrets of {loss.endpoints} webhooks out: rotate each, and tell whoever receives it": loss.endpoints,
+        "all sessions: everybody signs in again": "sessions" in loss.kept,
+        f"{loss.second_factors} authenticators with their recovery codes; passkeys stay": loss.second_factors,
+        "that erased people had refused: one who comes again is met as somebody new": "pepper" in loss.kept,
+    }
+    return [line for line, is_lost in lines.items() if is_lost]

@@ -59,6 +59,8 @@ def run(
       connector run --data ./connector-data --port 8080
       connector run --sandbox
     """
+    from connector.flow import lost_key
+    from connector.security import Vault
     from connector.store import Store, migrate, users
     from connector.supervisor import Supervisor
     from connector.web import page_token
@@ -70,6 +72,7 @@ def run(
     if web_processes > 1 and store.is_sqlite:
         raise ConfigurationError("Several web processes need PostgreSQL; set DATABASE_URL or use --web-processes 1.")
     migrate.upgrade(store)
+    lost_key.require(store, Vault.open(settings.data, os.environ))
     with store.read() as tx:
         door = "sign-in" if users.is_any(tx) else f"setup?token={page_token(settings.data)}"
     store.close()
@@ -103,7 +106,9 @@ def web(data: Path | None, host: str | None, port: int | None, processes: int) -
     Example:
       DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector web --processes 2
     """
+    from connector.flow import lost_key
     from connector.log import GRANIAN
+    from connector.security import Vault
     from connector.store import Store, migrate
     from connector.supervisor import follow_parent
 
@@ -112,6 +117,7 @@ def web(data: Path | None, host: str | None, port: int | None, processes: int) -
     if processes > 1 and store.is_sqlite:
         raise ConfigurationError("Several web processes need PostgreSQL; set DATABASE_URL or use --processes 1.")
     migrate.require(store)
+    lost_key.require(store, Vault.open(settings.data, os.environ))
     store.close()
     follow_parent()
     serve("wsgi:app", settings.host, settings.port, processes, log_dictconfig=GRANIAN)

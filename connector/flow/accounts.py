@@ -38,6 +38,10 @@ class Registry(Protocol):
 class Vault(Protocol):
     """What keeps secrets at rest."""
 
+    @property
+    def place(self) -> str:
+        """Where its keys are, in words."""
+
     def seal(self, values: Mapping[str, Any]) -> str:
         """Encrypt a JSON object."""
 

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ class Vault:
         except OSError as error:
             raise ConfigurationError(f"The key file {file} cannot be used: {error.strerror}.") from None
 
+    @property
+    def place(self) -> str:
+        """Where the keys are, in words: the file with the time of its last change, or the variable."""
+        if self._file is None:
+            return f"those of {VARIABLE}"
+        try:
+            at = datetime.fromtimestamp(self._file.stat().st_mtime, UTC)
+        except OSError:
+            return f"that of the key file {self._file}, which is missing"
+        return f"that of the key file {self._file} (of {at:%Y-%m-%d %H:%M} UTC; a missing one is made anew)"
+
     def seal(self, values: Mapping[str, Any]) -> str:
         """Encrypt a JSON object; a Secret in it is sealed as its text."""
         plain = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=_reveal)
@@ -70,7 +82,8 @@ class Vault:
             where = f"the key file {self._file}" if self._file else VARIABLE
             raise ConfigurationError(
                 f"A stored secret was sealed with a key that {where} does not hold. Put the old key back "
-                "(from a backup; further keys go behind the first), or enter the account's secrets again."
+                "(from a backup; further keys go behind the first); where there is none, `connector keys reset` "
+                "drops what it sealed, and it is entered again."
             ) from None
         values: dict[str, Any] = json.loads(plain.decode("utf-8", "surrogatepass"))
         return values

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from connector.flow.keepsake import keepsake
+from connector.security import Vault
 from tests.servers import Valkey
 from tests.stories.conftest import OpenStage
 
@@ -35,6 +37,14 @@ def test_a_database_that_was_not_migrated_is_told(
 ) -> None:
     said = open_stage().command(command, DATABASE_URL=postgres_url, REDIS_URL=valkey.url)
     _is_told(said, "connector migrate")
+
+
+@pytest.mark.parametrize("command", ["run", "web"])
+def test_a_key_that_opens_nothing_is_told(open_stage: OpenStage, command: str) -> None:
+    stage = open_stage()
+    keepsake(stage.store, Vault.open(stage.data, {}), "sessions")
+    (stage.data / "secret.key").unlink()
+    _is_told(stage.command(command), "secret.key")
 
 
 def test_a_worker_without_redis_is_told(open_stage: OpenStage, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from connector.flow import accounts
 from connector.flow.settings import Setting, SettingsError, read_text, settings_of, write_text
 from connector.model import Permission
 from connector.store import accounts as rows
+from connector.store.accounts import AccountRow
 from connector.web.console.frame import console, missing, needs, record, say, store, tools
 
 LONGEST = 64 * 1024
@@ -121,27 +122,46 @@ def add_account(adapter: str) -> str | tuple[str, int] | AnyResponse:
 @console.route("/accounts/<name>/edit", methods=["GET", "POST"])
 @needs(Permission.EDIT_ACCOUNTS)
 def edit_account(name: str) -> str | tuple[str, int] | AnyResponse:
-    """Show the form of an account's settings, and change them; secrets have places of their own."""
+    """Show the form of an account's settings, and change them; secrets have places of their own.
+
+    Unless they are lost: then all are entered here, since one alone is not enough.
+    """
     try:
         row = accounts.find(store(), name)
         adapter = tools().registry.get(row.adapter)
     except ConfigurationError:
         return missing("account")
+    lost = _are_lost(row)
     if request.method == "GET":
-        return _draw_edit(adapter, name, inputs(adapter, stored=row.settings, with_secrets=False))
+        return _draw_edit(adapter, name, inputs(adapter, stored=row.settings, with_secrets=lost))
     typed = request.form.to_dict()
-    told = read(adapter, typed, with_secrets=False)
+    told = read(adapter, typed, with_secrets=lost)
     try:
         accounts.change(store(), tools().registry, tools().vault, name, told.given, told.cleared)
-    except SettingsError as error:
-        drawn = inputs(adapter, typed=typed, faults=error.faults, with_secrets=False)
-        return _draw_edit(adapter, name, drawn, error.faults), 422
+    except ConfigurationError as error:
+        faults = error.faults if isinstance(error, SettingsError) else (str(error),)
+        drawn = inputs(adapter, typed=typed, faults=faults, with_secrets=lost)
+        return _draw_edit(adapter, name, drawn, faults), 422
     tools().directory.forget()
     fields = _changed(row.settings, told)
     if fields:
         record("account.changed", name, f"Changed {', '.join(fields)} of {name}.", fields=fields)
     say(f"The settings of {name} are stored." if fields else "Nothing was changed.")
     return redirect(url_for("console.account", name=name), 303)
+
+
+def _are_lost(row: AccountRow) -> bool:
+    """Tell whether an account has no secrets and cannot be without; those that no key opens may come back."""
+    try:
+        if tools().vault.open_(row.secrets):
+            return False
+    except ConfigurationError:
+        return False
+    try:
+        accounts.load(tools().registry, tools().vault, row)
+    except ConfigurationError:
+        return True
+    return False
 
 
 def _draw_new(adapter: Adapter, name: str, drawn: Sequence[Input], faults: Sequence[str] = ()) -> str:

@@ -9,8 +9,9 @@ import pytest
 from connector.contract import Adapter
 from connector.flow import accounts
 from connector.flow.settings import settings_of
-from connector.model import Secret
+from connector.model import Secret, now
 from connector.registry import Registry
+from connector.store import accounts as rows
 from connector.web.console import account_form
 from tests.web.console.room import Room
 
@@ -137,6 +138,31 @@ def test_who_may_not_change_accounts_gets_no_form(room: Room, path: str, role: s
 @pytest.mark.parametrize("path", ["/accounts/add/nothing", "/accounts/nobody/edit", "/accounts/nobody"])
 def test_what_is_not_there_is_told_as_such(room: Room, path: str) -> None:
     assert room.client("admin").get(path).status_code == 404
+
+
+def test_all_secrets_are_entered_at_once_where_they_were_lost_with_the_key(room: Room) -> None:
+    client, path = room.client("admin"), "/accounts/hotline/edit"
+    assert 'name="access_token"' not in client.get(path).text, "secrets have places of their own"
+    row = accounts.find(room.store, "hotline")
+    with room.store.write() as tx:
+        rows.update_settings(tx, row.id, settings=row.settings, secrets=room.tools.vault.seal({}), at=now())
+    form = {field: str(value) for field, value in row.settings.items()} | {"access_token": "token-a"}
+    refused = room.post(client, path, **form)
+    assert refused.status_code == 422
+    assert 'id="fault-app_secret"' in refused.text
+    done = room.post(client, path, **form, app_secret="secret-b", verify_token="word-c")
+    assert done.status_code == 303
+    loaded = accounts.load(room.tools.registry, room.tools.vault, accounts.find(room.store, "hotline"))
+    assert loaded.settings["access_token"].reveal() == "token-a"
+
+
+def test_settings_whose_secrets_no_key_opens_are_refused_in_words(room: Room) -> None:
+    row = accounts.find(room.store, "hotline")
+    with room.store.write() as tx:
+        rows.update_settings(tx, row.id, settings=row.settings, secrets="sealed by another key", at=now())
+    refused = room.post(room.client("admin"), "/accounts/hotline/edit", phone_number_id="1", waba_id="2")
+    assert refused.status_code == 422
+    assert "connector keys reset" in refused.text
 
 
 def entries(room: Room) -> list[Any]:
