@@ -67,7 +67,8 @@ def demo(seed: int, keep: bool) -> None:
             stage = Stage(console, data, free_port())
             troubles = _play(stage, stack, seed)
             if sys.stdin.isatty() and sys.stdout.isatty():
-                console.print("\nIt stays up for you to look around. Ctrl-C ends it.", style="bold")
+                console.print(f"\nThe same in the console: {_door(stage)}", soft_wrap=True)
+                console.print("The link lets you in as the owner, once. It stays up until Ctrl-C.", style="bold")
                 _wait_for_ctrl_c()
     except KeyboardInterrupt:
         troubles = []
@@ -108,8 +109,6 @@ def _play(stage: Stage, stack: ExitStack, seed: int) -> list[str]:
         console.print(f"✗ {trouble}", style="bold red", soft_wrap=True)
     if not troubles:
         console.print("✓ nothing lost, nothing doubled, nothing stuck; every forgery refused", style="bold green")
-    console.print(f"\nThe same in the console: {_door(stage)}", soft_wrap=True)
-    console.print(f"The link lets you in as the owner, once. Another: connector users link {OWNER}", soft_wrap=True)
     return troubles
 
 
