@@ -13,7 +13,7 @@ from connector.model import Account, AccountId, now
 from connector.store import Transaction, accounts, counts, figures, held, look, write_backs
 from connector.store.figures import Scope
 from connector.store.stats import HOUR, hour_of
-from connector.store.views import MessageFilter
+from connector.store.views import NONE, MessageFilter
 
 SPAN = timedelta(hours=24)
 """Failed messages of so long are looked at."""
@@ -115,16 +115,14 @@ def _failed(tx: Transaction, at: datetime) -> Iterator[Need]:
             by_word[why.word] = by_word.get(why.word, 0) + why.number
     for word, number in sorted(by_word.items(), key=lambda item: -item[1])[:MOST_CODES]:
         known = CAUSES.get(word)
-        narrow = {"reason": word} if known else {"code": word}
-        wanted = MessageFilter(
-            reached="failed", since=since, reason=narrow.get("reason", ""), code=narrow.get("code", "")
-        )
+        wanted = MessageFilter(reached="failed", since=since, word=word or NONE)
         found = look.list_messages(tx, wanted, most=1)
         words = known.words if known else found[0].words if found else ""
-        link = {"reached": "failed", "from": f"{since:%Y-%m-%dT%H:%M}"} | narrow
+        code = f": code {word}" if word[:1].isdigit() else ""
+        link = {"reached": "failed", "from": f"{since:%Y-%m-%dT%H:%M}", "word": word or NONE}
         yield Need(
             kind="failed", tone="fail",
-            title=_many(number, "message has", "messages have") + " failed" + ("" if known else f": code {word}"),
+            title=_many(number, "message has", "messages have") + " failed" + code,
             words=words, fix=known.step if known else "Open one of them: it says what to do next.",
             href=f"/messages?{urlencode(link)}", action="Show them",
         )  # fmt: skip
@@ -194,7 +192,7 @@ def waits(tx: Transaction) -> list[Waiting]:
         cause = CAUSES.get(item.reason)
         title = item.reason.replace("_", " ").capitalize() if item.reason else "Planned for later"
         words = cause.words if cause else "Their mapping lets them wait; each leaves when its time has come."
-        link = {"state": "waiting", "window": "all"} | ({"reason": item.reason} if cause else {})
+        link = {"state": "waiting", "window": "all", "word": item.reason or NONE}
         found.append(
             Waiting(
                 title=title, words=words, number=item.number, due=item.due, until=item.first,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Column, ColumnElement, and_, case, func, or_, select
 
 from connector.model import State, first_id, now
-from connector.store import schema
+from connector.store import look, schema, stats
 from connector.store.engine import Transaction
 from connector.store.inbox import RequestState
+from connector.store.views import MessageFilter
 
 _REQUEST = schema.request.c
 _EVENT = schema.event.c
@@ -21,6 +22,8 @@ _RECEIPT = schema.receipt.c
 
 RECENT = 20_000
 """So many of the newest requests are looked at for a number that every page shows."""
+MOST = 100_000
+"""Of more messages or events than that, a page that is asked for again and again counts none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,20 @@ class Counts:
             if row.verdict == "skip":
                 told[row.reason] = told.get(row.reason, 0) + row.number
         return dict(sorted(told.items(), key=lambda item: -item[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many messages of a list there are, by where they stand now."""
+
+    states: Mapping[State, int]
+    """Every state has a number; test messages do not count."""
+    tests: int
+
+    @property
+    def total(self) -> int:
+        """All that are no tests."""
+        return sum(self.states.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,18 +151,17 @@ def troubled(tx: Transaction) -> int:
 def funnel(tx: Transaction, since: datetime | None = None, *, mapping: str = "") -> Funnel:
     """Count how far the events and messages since a moment have come; of one mapping, where one is named.
 
-    A read message counts as delivered and sent, also where those receipts never came. Test messages do not count.
+    A read message counts as delivered and sent, also where those receipts never came. Test messages and answers in
+    free words do not count.
     """
     events = select(func.count()).select_from(schema.event)
     messages = (
         select(
             _MESSAGE.state,
             func.count(),
-            _sum(or_(*(moment.is_not(None) for moment in (_MESSAGE.accepted_at, *_LATER)))),
-            _sum(or_(_MESSAGE.delivered_at.is_not(None), _MESSAGE.read_at.is_not(None))),
-            _sum(_MESSAGE.read_at.is_not(None)),
+            *(_sum(stats.reached(step)) for step in ("sent", "delivered", "read")),
         )
-        .where(_MESSAGE.trial.is_(False))
+        .where(stats.is_counted())
         .group_by(_MESSAGE.state)
     )
     if since:
@@ -168,7 +184,24 @@ def funnel(tx: Transaction, since: datetime | None = None, *, mapping: str = "")
     )
 
 
-_LATER = (_MESSAGE.sent_at, _MESSAGE.delivered_at, _MESSAGE.read_at)
+def is_much(tx: Transaction, since: datetime | None = None, until: datetime | None = None) -> bool:
+    """Tell whether a stretch of time holds more messages or events than a page should count."""
+    for column in (_MESSAGE.id, _EVENT.id):
+        query = select(column).order_by(column.desc()).offset(MOST).limit(1)
+        query = query.where(column >= first_id(since)) if since else query
+        if tx.scalar(query.where(column < first_id(until)) if until else query) is not None:
+            return True
+    return False
+
+
+def tally(tx: Transaction, wanted: MessageFilter) -> Tally:
+    """Count the messages of a filter by state, whatever state it asks for, and the tests among them apart."""
+    query = select(_MESSAGE.state, _MESSAGE.trial, func.count()).group_by(_MESSAGE.state, _MESSAGE.trial)
+    states, tests = dict.fromkeys(State, 0), 0
+    for state, trial, number in tx.execute(look.narrow_messages(query, replace(wanted, states=(), trial=None))):
+        tests += number if trial else 0
+        states[State(state)] += 0 if trial else number
+    return Tally(states, tests)
 
 
 def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:

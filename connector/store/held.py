@@ -30,10 +30,10 @@ class Held(NamedTuple):
 
 
 def held(tx: Transaction, at: datetime) -> list[Held]:
-    """Return what waits, by reason; the most frequent first."""
+    """Return what waits, by reason; the most frequent first. Test messages do not count."""
     waiting = (
         select(_MESSAGE.reason, _MESSAGE.not_before)
-        .where(_MESSAGE.state == State.WAITING)
+        .where(_MESSAGE.state == State.WAITING, _MESSAGE.trial.is_(False))
         .order_by(_MESSAGE.not_before)
         .limit(MOST)
         .subquery()

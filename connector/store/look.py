@@ -16,6 +16,7 @@ from connector.store import about, reactions, schema, stats, templates
 from connector.store.engine import Transaction
 from connector.store.views import (
     BARREN,
+    NONE,
     AttemptRow,
     Consequences,
     DecisionRow,
@@ -105,10 +106,11 @@ def list_messages(tx: Transaction, wanted: MessageFilter, *, before: str = "", m
     if before:
         query = query.where(_MESSAGE.id < before)
     names = account_names(tx)
-    return [_message(row, names) for row in tx.execute(_narrow_messages(query, wanted)).mappings()]
+    return [_message(row, names) for row in tx.execute(narrow_messages(query, wanted)).mappings()]
 
 
-def _narrow_messages(query: Select[Any], wanted: MessageFilter) -> Select[Any]:
+def narrow_messages(query: Select[Any], wanted: MessageFilter) -> Select[Any]:
+    """Let a query of messages hold those of a filter alone."""
     alike = (
         (_MESSAGE.mapping, wanted.mapping),
         (_MESSAGE.template, wanted.template),
@@ -119,6 +121,10 @@ def _narrow_messages(query: Select[Any], wanted: MessageFilter) -> Select[Any]:
         (_MESSAGE.contact_id, wanted.contact_id),
     )
     query = query.where(*(column == value for column, value in alike if value))
+    if wanted.word:
+        query = query.where(stats.word_of() == ("" if wanted.word == NONE else wanted.word))
+    if wanted.trial is not None:
+        query = query.where(_MESSAGE.trial.is_(wanted.trial))
     if wanted.ids is not None:
         query = query.where(_MESSAGE.id.in_(list(wanted.ids)))
     if wanted.states:

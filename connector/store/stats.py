@@ -69,6 +69,11 @@ def is_counted() -> ColumnElement[bool]:
     return and_(_MESSAGE.template != "", _MESSAGE.trial.is_(False))
 
 
+def word_of() -> ColumnElement[str]:
+    """Return the word by which what became of a message is counted: the channel's code of a failure, else a reason."""
+    return case((and_(_MESSAGE.state == State.FAILED, _MESSAGE.code != ""), _MESSAGE.code), else_=_MESSAGE.reason)
+
+
 def reached(step: str) -> ColumnElement[bool]:
     """Tell of a counted message whether it came as far as one of SUMS."""
     later = {
@@ -162,7 +167,7 @@ def _ends(since: str, until: str) -> Select[Any]:
         select(
             *_sides(),
             case((failed, "failed"), else_="stopped").label("kind"),
-            case((and_(failed, _MESSAGE.code != ""), _MESSAGE.code), else_=_MESSAGE.reason).label("word"),
+            word_of().label("word"),
         )
         .where(_MESSAGE.id >= since, _MESSAGE.id < until, is_counted())
         .where(_MESSAGE.state.in_((State.FAILED, *_STOPPED)))

@@ -14,6 +14,8 @@ from connector.store.wanted import Row
 
 BARREN = ("ignored", "unreadable", "broken")
 """States of requests that produced nothing."""
+NONE = "none"
+"""As a word of a filter: those of which none was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +105,9 @@ class MessageRow:
     ended_at: datetime | None
     contact_id: str | None = None
     in_reply_to: str | None = None
+    """The channel's id of what the person wrote, where this is an answer in free words."""
     trial: bool = False
     """A test message, to a phone of the operator's own."""
-    """The channel's id of what the person wrote, where this is an answer in free words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,9 +236,13 @@ class MessageFilter:
     reason: str = ""
     code: str = ""
     """The channel's, of a message that failed."""
+    word: str = ""
+    """Why it waits, was stopped, or failed, as it is counted: the channel's code, else a reason; or NONE."""
     country: str = ""
     """Of the number: ``DE``."""
     reached: str = ""
     """One of :data:`connector.store.stats.SUMS`: those messages that are counted there. Tests and answers are not."""
     contact_id: str = ""
+    trial: bool | None = None
+    """Test messages alone, or none of them."""
     ids: Collection[str] | None = None

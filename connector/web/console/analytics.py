@@ -22,6 +22,7 @@ from connector.store import Transaction, counts, look, templates
 from connector.store import figures as counted
 from connector.store.figures import Scope
 from connector.store.stats import HOUR, hour_of
+from connector.store.views import NONE
 from connector.web.console import charts
 from connector.web.console.frame import console, needs, record, say, store, tools
 from connector.web.console.lists import address, argument, cell, one_of
@@ -176,7 +177,7 @@ class Links:
         """Return the address of what was not sent, or failed, for a reason."""
         if kind == "skipped":
             return f"{self.to('skipped')}&{_query(reason=word)}"
-        return f"{self.to(kind)}&{_query(**{'reason' if word in CAUSES else 'code': word})}"
+        return f"{self.to(kind)}&{_query(word=word or NONE)}"
 
 
 def _query(**given: str) -> str:

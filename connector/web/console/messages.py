@@ -45,7 +45,7 @@ COLUMNS = (
 @console.get("/messages")
 @needs(Permission.LOOK)
 def messages() -> str | Response:
-    """List messages, with the funnel above."""
+    """List messages, with the funnel above; test messages only where they are asked for."""
     stretch = span()
     before = id_argument("before")
     with store().read() as tx:
@@ -53,17 +53,21 @@ def messages() -> str | Response:
         if request.args.get("format") == "csv":
             return _as_file(wanted, given)
         rows = look.list_messages(tx, wanted, before=before, most=look.PAGE + 1)
+        much = counts.is_much(tx, stretch.since, stretch.until)
+        plain = not stretch.until and not (given.keys() - {"state", "window", "mapping", "from"})
         return render_template(
             "console/messages.html",
             rows=rows[: look.PAGE],
             older=rows[look.PAGE - 1].id if len(rows) > look.PAGE else "",
-            funnel=counts.funnel(tx, stretch.since, mapping=given.get("mapping", "")),
+            funnel=counts.funnel(tx, stretch.since, mapping=given.get("mapping", "")) if plain and not much else None,
+            tally=None if much else counts.tally(tx, wanted),
+            states=list(State),
+            most=counts.MOST,
             ever=bool(rows) or bool(look.list_events(tx, EventFilter(), most=1)),
             choices=_choices(tx),
             causes=CAUSES,
             given=given,
-            sifting=bool(given.keys() - {"state", "window", "person"}),
-            plain=not stretch.until and not (given.keys() - {"state", "window", "mapping"}),
+            sifting=bool(given.keys() - {"state", "window", "person", "tests"}),
             refused=refused,
             person=_person(tx, wanted.contact_id),
             before=before,
@@ -77,13 +81,16 @@ def messages() -> str | Response:
 def _asked(tx: Transaction, stretch: Span) -> tuple[MessageFilter, dict[str, str], str]:
     """Read which messages are asked for; the third says why a part of it was not heeded."""
     state, reason = one_of("state", tuple(State)), one_of("reason", tuple(map(str, CAUSES)))
-    given = {name: argument(name) for name in ("mapping", "account", "template", "language", "code", "country", "to")}
+    given = {
+        name: argument(name) for name in ("mapping", "account", "template", "language", "code", "country", "to", "word")
+    }
     given |= {"state": state, "reason": reason, "person": id_argument("person"), "reached": one_of("reached", SUMS)}
+    given |= {"tests": one_of("tests", ("1",))}
     wanted = MessageFilter(
         states=(State(state),) if state else (), reason=reason, contact_id=given["person"],
         since=stretch.since, until=stretch.until, mapping=given["mapping"], account=given["account"],
         template=given["template"], language=given["language"], code=given["code"], country=given["country"],
-        reached=given["reached"],
+        word=given["word"], reached=given["reached"], trial=bool(given["tests"]),
     )  # fmt: skip
     refused = ""
     if given["to"]:
