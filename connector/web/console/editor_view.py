@@ -216,17 +216,17 @@ def show_raw(payload: Payload) -> str:
 
 def choose(listed: Sequence[Chosen], value: str) -> Chosen | EventId | None:
     """Return the event that a value of the page means; the newest one where it means none."""
-    for place, each in enumerate(listed):
-        if value == value_of(each, place):
+    for each in listed:
+        if value == value_of(each):
             return each
     if value and not value.startswith(SAMPLE) and value.isascii() and value.isalnum() and len(value) <= 26:
         return EventId(value)
     return listed[0] if listed else None
 
 
-def value_of(chosen: Chosen, place: int = 0) -> str:
+def value_of(chosen: Chosen) -> str:
     """Return what stands for an event in an address and in the page's form."""
-    return str(chosen.id) if chosen.id is not None else f"{SAMPLE}-{chosen.label}"
+    return str(chosen.id) if chosen.id is not None else f"{SAMPLE}-{chosen.event}-{chosen.label}"
 
 
 def options_of(listed: Sequence[Chosen], current: Chosen | None) -> list[tuple[str, str, bool]]:
@@ -234,15 +234,19 @@ def options_of(listed: Sequence[Chosen], current: Chosen | None) -> list[tuple[s
     every = list(listed)
     if current is not None and all(value_of(each) != value_of(current) for each in every):
         every.insert(0, current)
+    several = len({each.event for each in every}) > 1
     return [
-        (value_of(each), _words(each), current is not None and value_of(each) == value_of(current)) for each in every
+        (value_of(each), _words(each, several), current is not None and value_of(each) == value_of(current))
+        for each in every
     ]
 
 
-def _words(chosen: Chosen) -> str:
+def _words(chosen: Chosen, several: bool) -> str:
+    """Name an event; where there are several types of them, with its type."""
+    type_ = f" · {chosen.event}" if several else ""
     if chosen.id is None:
-        return f"{chosen.label} (made up)" if chosen.label != "Sample" else "Sample (made up)"
-    return f"{named(chosen.label)} · {ago(chosen.at)} · {chosen.account}"
+        return f"{chosen.label}{type_} (made up)"
+    return f"{named(chosen.label)}{type_} · {ago(chosen.at)} · {chosen.account}"
 
 
 def offers_of(bench: Bench, adapter: Adapter | None, chosen: Chosen | None) -> list[Offer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
@@ -69,6 +70,18 @@ def test_the_preview_of_a_contact_mapping_reads_the_event(room: Room, editor: Fl
         answer = ask(editor, change(form, **{"fields.0.paths": value, "title": value}), CONTACT)
         assert answer.status_code == 200
         assert "<script>alert" not in "".join(answer.get_json()["now"].values())
+
+
+def test_each_sample_of_a_contact_mapping_can_be_told_from_the_others_and_chosen(editor: FlaskClient) -> None:
+    offered = re.findall(r'<option value="(sample-[^"]+)"[^>]*>([^<]+)<', look(editor, PAGE))
+    assert len(offered) > 3
+    assert len({words for _, words in offered}) == len(offered)
+    for value, words in (offered[0], offered[-1]):
+        page = look(editor, f"{PAGE}?event={value}")
+        assert re.findall(r'<option value="(sample-[^"]+)" selected>', page) == [value]
+        shown = re.search(r'<span class="quiet">([a-z_.]+)</span>', page)
+        assert shown is not None
+        assert shown[1] in words
 
 
 def test_a_viewer_sees_a_contact_mapping_read_only(room: Room, editor: FlaskClient) -> None:
