@@ -88,6 +88,8 @@ def install(app: Flask, tools: Wiring) -> None:
     def mounted(environ: dict[str, Any], start: Any) -> Any:
         path = environ.get("PATH_INFO", "")
         ours = path == PREFIX or path.startswith(f"{PREFIX}/")
+        if ours and not environ.get("CONTENT_LENGTH") and environ.get("HTTP_TRANSFER_ENCODING"):
+            environ["wsgi.input_terminated"] = True  # the server ends the stream where the chunks do
         return inner.wsgi_app(environ, start) if ours else outer(environ, start)
 
     app.wsgi_app = mounted  # type: ignore[method-assign, assignment] # Flask's documented way to wrap it

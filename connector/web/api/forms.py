@@ -15,6 +15,7 @@ from flask import Request, request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs import core
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from connector.errors import PayloadError
 from connector.model import Json, parse_json, parse_time
@@ -115,6 +116,8 @@ class Parser(FlaskParser):
         body = req.get_data(cache=True)
         if not body:
             return core.missing
+        if req.content_length is None and req.max_content_length and len(body) >= req.max_content_length:
+            raise RequestEntityTooLarge  # a body in chunks ends at the limit without a word
         if not is_json(req.mimetype):
             raise ProblemError(415, "Send the body as application/json.")
         return read_body(body)

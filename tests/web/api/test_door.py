@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from werkzeug.test import create_environ, run_wsgi_app
 
 from connector.flow import keys
 from connector.limits import RateLimit
@@ -144,6 +145,21 @@ def test_a_body_that_is_not_json_is_refused_by_its_type(api: Caller) -> None:
 
 def test_a_body_that_is_too_large_is_refused_unread(api: Caller) -> None:
     problem(api("POST", "/consent", b"{" + b" " * (1024 * 1024)), 413)
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"), [(b"", 200, "contact_id"), (b" " * (1024 * 1024), 413, "too large")]
+)
+def test_a_body_in_chunks_without_a_length_is_taken_whole(api: Caller, more: bytes, status: int, words: str) -> None:
+    body = json.dumps({"who": "+447400123456", "purpose": "marketing", "state": "revoked"}).encode() + more
+    headers = {"Authorization": f"Bearer {api.token}", "Transfer-Encoding": "chunked"}
+    environ = create_environ("/api/v1/consent", method="POST", data=body, headers=headers)
+    environ |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": ""}
+
+    pieces, told, _ = run_wsgi_app(api.house.web, environ)
+
+    assert told.startswith(str(status))
+    assert words in b"".join(pieces).decode()
 
 
 def test_a_bug_is_told_in_the_log_alone(
