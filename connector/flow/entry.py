@@ -32,6 +32,7 @@ LONGEST = {"account": _QUARTER, "known": _QUARTER, "inside": _QUARTER, "second":
 _STRANGE = ("account", "address")
 """What strangers may invent: as many kinds of it as they like share 65,536 rows."""
 NO = "That did not let you in. Check both, or wait a few minutes if you have tried often."
+NO_CODE = "That was not it. Take the code that shows now, or wait a few minutes if you have tried often."
 UNKNOWN = "unknown"
 _PLACES = (
     ("Windows", "Windows"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("CrOS", "ChromeOS"),

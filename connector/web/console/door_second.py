@@ -39,7 +39,7 @@ def check_second() -> AnyResponse | tuple[str, int]:
     if not may or not is_right(User(row), request.form.get("code", "")):
         if may:
             entry.refused(store(), row.id, guest(), "second factor")
-        return _ask(row, entry.NO), 401
+        return _ask(row, entry.NO_CODE), 401
     entry.second_passed(store(), row.id, guest())
     return _enter(row, told["way"], told["next"])
 
@@ -60,7 +60,7 @@ def use_passkey() -> AnyResponse | tuple[str, int]:
     if row is None or (half is not None and half[0].id != row.id):
         if may:
             entry.refused(store(), row.id if row else "", guest(), "passkey")
-        return (_ask(half[0], entry.NO) if half else ask_again(entry.NO)), 401
+        return (_ask(half[0], entry.NO_CODE) if half else ask_again(entry.NO)), 401
     entry.knocked(store(), guest())
     return _enter(row, half[1]["way"] if half else "passkey", half[1]["next"] if half else then_of())
 
