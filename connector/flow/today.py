@@ -166,7 +166,7 @@ def _requests(tx: Transaction) -> Iterator[Need]:
             kind="requests", tone="warn", title=_many(number, "request", "requests") + " could not be read",
             words="They are kept as they came, and were acknowledged.",
             fix="Look at why; after the fix they can be replayed, and nothing is told twice.",
-            href="/requests", action="Show them",
+            href="/requests?state=unread", action="Show them",
         )  # fmt: skip
 
 

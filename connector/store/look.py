@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, exists, func, or_, select
+from sqlalchemy import RowMapping, Select, exists, func, or_, select, text
 
 from connector.model import AccountId, ContactId, MessageId, State, Status, Step, first_id
 from connector.store import about, reactions, schema, stats, templates
@@ -162,6 +162,7 @@ def list_requests(
     query = select(*columns, func.length(_REQUEST.body).label("size")).order_by(_REQUEST.id.desc()).limit(most)
     if states:
         query = query.where(_REQUEST.state.in_(states))
+        query = query.where(text(schema.BARREN)) if set(states) <= set(BARREN) else query
     if since:
         query = query.where(_REQUEST.received_at >= since)
     if until:

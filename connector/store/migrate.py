@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 FOLDER = Path(__file__).parent / "migrations"
-NEWEST = "0008"
+NEWEST = "0009"
 """The newest revision this program knows; a test compares it with the folder."""
 
 

@@ -71,6 +71,9 @@ account = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
+BARREN = "state IN ('ignored', 'unreadable', 'broken')"
+"""Of a request: nothing came of it. A query that says so in these words reads an index, and no bodies."""
+
 request = Table(  # the inbox: raw, verified
     "request",
     metadata,
@@ -95,6 +98,7 @@ request = Table(  # the inbox: raw, verified
         postgresql_where=text("state = 'new'"),
     ),
     Index("ix_request_received", "received_at"),
+    Index("ix_request_barren", "id", "state", sqlite_where=text(BARREN), postgresql_where=text(BARREN)),
 )
 
 event = Table(

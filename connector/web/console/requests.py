@@ -22,7 +22,12 @@ from connector.web.console.lists import WINDOWS, address, argument, number_argum
 from connector.web.console.payloads import tree
 from connector.web.console.sight import sees_people
 
-SHOWN = {"": BARREN, "all": (), **{state.value: (state.value,) for state in RequestState}}
+SHOWN = {
+    "": BARREN,
+    "all": (),
+    "unread": ("unreadable", "broken"),
+    **{state.value: (state.value,) for state in RequestState},
+}
 
 
 @console.get("/requests")
@@ -52,7 +57,8 @@ def requests() -> str:
             older=shown[-1].id if len(rows) > look.PAGE else "",
             numbers=counts.requests_by_state(tx),
             choices={"account": sorted(look.account_names(tx).values())},
-            given={name: value for name, value in given.items() if value},
+            given=(kept := {name: value for name, value in given.items() if value}),
+            plain=not (dug or kept.keys() - {"state"}),
             term=term,
             dug=dug,
             before=before,

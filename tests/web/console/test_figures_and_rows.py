@@ -109,3 +109,21 @@ def test_each_reason_of_the_figures_leads_to_as_many_rows(room: Room) -> None:
     assert len(reasons) >= 5
     for href, number in reasons:
         assert len(ROW.findall(read(client, unescape(href)))) == int(number), href
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?state=all", "?state=unread", "?state=done", "?window=30d", "?account=old-store"]
+)
+def test_the_number_of_every_chip_of_requests_is_the_number_of_rows_it_opens(
+    scene: Traffic, room: Room, query: str
+) -> None:
+    for state, number in (("done", 4), ("ignored", 3), ("unreadable", 2), ("broken", 1)):
+        for _ in range(number):
+            scene.request(state=state, at=now() - timedelta(days=number * 15))
+    client = room.client("viewer")
+    text = read(client, f"/requests{query}")
+    for href, words, number in CHIP.findall(text):
+        assert len(ROW.findall(read(client, unescape(href)))) == int(number), words
+    assert bool(CHIP.findall(text)) is ("window" not in query and "account" not in query)
+    assert "3 requests could not be read" in read(room.client(), "/")
+    assert len(ROW.findall(read(client, "/requests?state=unread"))) == 3
