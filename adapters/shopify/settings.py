@@ -16,17 +16,21 @@ API_VERSION = "2026-10"
 """The stable version this adapter was written against; Shopify keeps a version for a year."""
 
 _SHOP = re.compile(r"[a-z0-9][a-z0-9-]*[a-z0-9]\.myshopify\.com")
+_ADMIN = re.compile(r"\s*(?:https://)?admin\.shopify\.com/store/([A-Za-z0-9-]+)(?:[/?#]\S*)?\s*")
+"""What stands in the address bar of whoever is in the shop's admin."""
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
 
 class ShopDomain(fields.Field[str]):
-    """A shop's permanent name: ``my-shop`` or ``my-shop.myshopify.com``; loads to the latter."""
+    """A shop's permanent name: ``my-shop``, ``my-shop.myshopify.com``, or its admin's address; loads to the second."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, str) and _SHOP.fullmatch(value):
             return value  # as it was stored: Shopify's library takes a quarter of a second to import
         from shopify.utils.shop_url import sanitize_shop_domain
 
+        if isinstance(value, str) and (found := _ADMIN.fullmatch(value)):
+            value = found[1]
         try:
             shop = sanitize_shop_domain(value) if isinstance(value, str) else None
         except ValueError:  # urlparse, on brackets

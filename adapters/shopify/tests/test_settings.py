@@ -15,14 +15,30 @@ from connector.model import Secret
 
 
 @pytest.mark.parametrize(
-    "shop", ["fernhill-tea", "fernhill-tea.myshopify.com", " Fernhill-Tea ", "https://fernhill-tea.myshopify.com/admin"]
-)
+    "shop",
+    [
+        "fernhill-tea", "fernhill-tea.myshopify.com", " Fernhill-Tea ", "https://fernhill-tea.myshopify.com/admin",
+        "https://admin.shopify.com/store/fernhill-tea", " admin.shopify.com/store/fernhill-tea/settings/domains?x=1 ",
+    ],
+)  # fmt: skip
 def test_a_shop_is_known_by_each_way_of_writing_it(shop: str) -> None:
     assert load(shop=shop)["shop"] == "fernhill-tea.myshopify.com"
 
 
 @pytest.mark.parametrize(
-    "shop", ["", "fernhill-tea.example", "fernhill-tea.myshopify.com.evil.example", "[::1", "a b", 5, ["x"], "x@y"]
+    "shop",
+    [
+        "",
+        "fernhill-tea.example",
+        "fernhill-tea.myshopify.com.evil.example",
+        "[::1",
+        "a b",
+        5,
+        ["x"],
+        "x@y",
+        "https://admin.shopify.com/",
+        "https://admin.shopify.com.evil.example/store/a",
+    ],
 )
 def test_anything_else_says_how_a_shop_is_written(shop: Any) -> None:
     with pytest.raises(ValidationError, match=r"my-shop\.myshopify\.com"):

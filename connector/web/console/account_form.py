@@ -6,6 +6,7 @@ reaches older accounts. Secrets are never filled in again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,7 +59,7 @@ def inputs(
     faults: Iterable[str] = (), with_secrets: bool = True,
 ) -> list[Input]:  # fmt: skip
     """Return the fields: as they were ``typed``, else as they are ``stored``, else as usual; ``faults`` beside them."""
-    told = _by_field(faults)
+    told = _by_field(_titled(adapter, fault) for fault in faults)
     found = []
     for setting in settings_of(adapter):
         if setting.secret and not with_secrets:
@@ -200,6 +201,15 @@ def _free_name(adapter: Adapter) -> str:
 def _changed(before: Mapping[str, Any], told: Typed) -> list[str]:
     given = {name for name, value in told.given.items() if before.get(name) != value}
     return sorted(given | {name for name in told.cleared if name in before})
+
+
+def _titled(adapter: Adapter, fault: str) -> str:
+    """Return a fault that names other settings as the form does: ``client_secret`` -> ``Client secret``."""
+    path, colon, words = fault.partition(": ")
+    for setting in settings_of(adapter):
+        if "_" in setting.name:
+            words = re.sub(rf"\b{re.escape(setting.name)}\b", setting.title, words)
+    return f"{path}{colon}{words}"
 
 
 def _by_field(faults: Iterable[str]) -> dict[str, str]:

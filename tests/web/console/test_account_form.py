@@ -88,7 +88,7 @@ def test_faults_stand_beside_their_fields_and_what_was_typed_stays_but_secrets(r
 
 def test_a_fault_of_the_whole_stands_beside_the_field_that_it_names(room: Room) -> None:
     answer = room.post(room.client("admin"), "/accounts/add/shopify", account_name="eu", shop="my-shop")
-    assert 'id="fault-webhook_secret">Set webhook_secret or client_secret' in answer.text
+    assert 'id="fault-webhook_secret">Set Webhook secret or Client secret' in answer.text
 
 
 def test_a_name_that_pages_need_is_refused(room: Room) -> None:
