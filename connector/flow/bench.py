@@ -23,7 +23,6 @@ from connector.model import AccountId, Event, EventId, Payload, RequestId, now
 from connector.store import Store, Transaction, accounts, look, past
 from connector.store.events import NewEvent
 from connector.store.mappings import TemplateUse
-from connector.store.past import Mention
 from connector.store.views import EventFilter, EventRow
 
 SAMPLE = "Sample"
@@ -241,18 +240,18 @@ def _stored(bench: Bench, tx: Transaction, id_: EventId) -> Loaded | None:
     event = retell.event(tx, bench.accounts, id_) if row and account else None
     if row is None or account is None or event is None:
         return None
-    own = account.id, event.subject
+    own, request_id = (account.id, event.subject), RequestId(row.request_id)
     subjects = {root: (account.id, subject) for root, subject in event.remembers.items()}
     mentions = past.mentions(tx, {own, *subjects.values()})
     places = {
         root: place
         for root, subject in subjects.items()
-        if (place := _newest(mentions.get(subject, ()), id_)) is not None
+        if (place := past.newest(mentions.get(subject, ()), id_, request_id)) is not None
     }
     told = retell.payloads(tx, bench.accounts, {(each.request_id, each.position) for each in places.values()})
     return Loaded(
         chosen=_chosen(row, account.adapter, event),
-        new=NewEvent(id=id_, account_id=account.id, request_id=RequestId(row.request_id), position=0, event=event),
+        new=NewEvent(id=id_, account_id=account.id, request_id=request_id, position=0, event=event),
         topic=bench.topic(account.adapter, event.type, event.topic),
         account=bench.accounts.public(account.id),
         remembered={
@@ -260,7 +259,7 @@ def _stored(bench: Bench, tx: Transaction, id_: EventId) -> Loaded | None:
             for root, place in places.items()
             if (place.request_id, place.position) in told
         },
-        seen=frozenset(each.type for each in mentions.get(own, ()) if each.event_id <= id_),
+        seen=frozenset(each.type for each in mentions.get(own, ()) if each.had_come(id_, request_id)),
         arrived_at=row.planned_at,
     )
 
@@ -270,12 +269,6 @@ def _chosen(row: EventRow, adapter: str, event: Event) -> Chosen:
         id=EventId(row.id), adapter=adapter, event=event.type, topic=event.topic, account_id=AccountId(row.account_id),
         account=row.account, label=row.label or row.subject, at=row.planned_at,
     )  # fmt: skip
-
-
-def _newest(mentions: Collection[Mention], id_: EventId) -> Mention | None:
-    """Return the newest of what had come then; events of one delivery count as there already."""
-    own = [each for each in mentions if each.is_own and each.event_id <= id_]
-    return max(own, key=lambda each: (each.occurred_at, each.event_id), default=None)
 
 
 def situation_of(

@@ -154,7 +154,7 @@ class Rehearsal:
             came.id: {
                 root: (came.account_id, place)
                 for root, subject in event.remembers.items()
-                if (place := _newest(mentions.get((came.account_id, subject), ()), came)) is not None
+                if (place := _newest(mentions, came, subject)) is not None
             }
             for came, event in found
         }
@@ -189,7 +189,9 @@ class Rehearsal:
             account_name=account.name,
             account=self._accounts.public(account.id),
             remembered=known.remembered,
-            seen=frozenset(each.type for each in known.earlier[event.subject] if each.event_id < came.id),
+            seen=frozenset(
+                each.type for each in known.earlier[event.subject] if each.had_come(came.id, came.request_id)
+            ),
             at=known.at,
             uses=script.uses,
         )
@@ -338,15 +340,15 @@ class _Reader:
             return ()
 
 
-def _newest(mentions: Sequence[Mention], came: Came) -> Mention | None:
-    own = [each for each in mentions if each.is_own and each.event_id <= came.id]
-    return max(own, key=lambda each: (each.occurred_at, each.event_id), default=None)
+def _newest(mentions: Mapping[Subject, Sequence[Mention]], came: Came, subject: str) -> Mention | None:
+    return past.newest(mentions.get((came.account_id, subject), ()), came.id, came.request_id)
 
 
 def _overtaken(item: _Known, send: Send, at: datetime) -> str:
     """Return which event would have called the message off before its moment; ``""``: none."""
     for each in item.earlier[item.new.event.subject]:
-        if each.event_id > item.came.id and each.type in send.cancel_when and each.planned_at <= at:
+        later = not each.had_come(item.came.id, item.came.request_id)
+        if later and each.type in send.cancel_when and each.planned_at <= at:
             return each.type
     return ""
 

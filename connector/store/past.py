@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -55,6 +55,16 @@ class Mention(NamedTuple):
     position: int
     is_own: bool
     """It is the event's own subject, not one that it merely bears on."""
+
+    def had_come(self, id_: EventId, request_id: RequestId) -> bool:
+        """Tell whether it was known when an event was planned: what one request brings is known together."""
+        return self.event_id <= id_ or self.request_id == request_id
+
+
+def newest(mentions: Iterable[Mention], id_: EventId, request_id: RequestId) -> Mention | None:
+    """Return what had been said last about a subject when an event was planned."""
+    own = [each for each in mentions if each.is_own and each.had_come(id_, request_id)]
+    return max(own, key=lambda each: (each.occurred_at, each.event_id), default=None)
 
 
 def count(tx: Transaction, which: Which) -> int:

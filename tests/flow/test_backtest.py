@@ -383,3 +383,43 @@ def test_events_of_other_accounts_are_not_looked_at(world: World) -> None:
     _order(world, 1)
     world.work()
     assert _report(world)["looked_at"] == 0
+
+
+TIMED = """
+[when.conditions]
+field = "note"
+operator = "is_not"
+value = "no"
+[timing]
+cap = ["2 per 24h"]
+cancel_when = ["order.cancelled"]
+"""
+
+
+def test_what_is_in_force_is_told_as_it_really_went(world: World) -> None:
+    """A backtest of the version in force, over the time in which it was, comes to what was really done."""
+    source = OFFER.replace("[timing]\n", TIMED)
+    world.publish(NAME, source)
+    for number, person in enumerate((ANN, BEN, CAT, ANN, ANN, "", "12", BEN)):
+        _order(world, number, person, agrees=person != CAT, note="no" if number == 7 else "yes")
+        world.work()
+    _order(world, 1, BEN, agrees=True, note="yes")
+    world.event("order.paid", "order:20", phone=BEN, agrees=True, note="yes")
+    for number in range(21, 27):  # in one request, whose events have ids of one moment, in any order
+        world.event("order.cancelled", f"order:{number}", phone=BEN)
+        _order(world, number, BEN, agrees=True, note="yes")
+    world.work()
+    world.send()
+
+    told = _report(world, which="published")
+
+    with world.store.read() as tx:
+        decided = tx.execute(select(schema.decision.c.event_id, schema.decision.c.verdict, schema.decision.c.reason))
+        really = {row.event_id: "send" if row.verdict == "send" else row.reason for row in decided}
+        stopped = tx.execute(select(schema.message.c.event_id, schema.message.c.reason, schema.message.c.state))
+        really |= {row.event_id: row.reason for row in stopped if row.state in ("skipped", "cancelled")}
+    would = dict.fromkeys(really, "send")
+    would |= {id_: reason for reason, count in told["skips"].items() for id_ in count["events"]}
+    assert would == really
+    assert len(set(really.values())) >= 7
+    assert told["sends"] == told["really"]["number"] == list(really.values()).count("send")
