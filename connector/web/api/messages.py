@@ -49,7 +49,7 @@ class MessageSchema(Schema):
     id = Id(required=True)
     event_id = fields.String(required=True)
     mapping = fields.String(required=True)
-    version = fields.Integer(required=True)
+    version = fields.Integer(required=True, metadata={"description": "Of the mapping; 0: a test of its draft"})
     source = fields.String(required=True, metadata={"description": "The account whose event it was"})
     channel = fields.String(required=True, metadata={"description": "The account it leaves by"})
     subject = fields.String(required=True)

@@ -98,7 +98,10 @@ def test_a_draft_is_sent_to_a_number_of_the_list(shop: Room) -> None:
     answer = shop.post(client, f"/mappings/{NAME}/test", event=event, to="0")
     assert answer.status_code == 303, answer.text
     assert _messages(shop) == [(MINE, True)]
-    assert "test message" in client.get(answer.location, headers=HTML).text
+    page = client.get(answer.location, headers=HTML).text
+    assert "test message" in page
+    assert "a test of the draft" in page
+    assert "version 0" not in page
     with shop.store.read() as tx:
         assert [entry.object for entry in audit.listing(tx, action="mapping.test_sent")] == [NAME]
     assert "This draft has been sent to a test number." in client.get(f"/mappings/{NAME}", headers=HTML).text
