@@ -76,10 +76,13 @@ def show(task: Task) -> Mapping[str, Any]:
     with store().read() as tx:
         labels = past.labels(tx, sorted(ids))
     row = find_row(str(task.args.get("name", "")))
+    is_draft = row is not None and row.draft == task.args.get("source")
+    stands = head(row, "backtest") if row is not None else {}
     return {
         "labels": labels,
         "previews": _previews(task, labels),
-        "differs": row is None or row.draft != task.args.get("source"),
+        "differs": not is_draft,
+        "publishable": is_draft and (stands["changed"] or stands["current"] is None),
     }
 
 

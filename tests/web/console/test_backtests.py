@@ -170,3 +170,24 @@ def test_a_report_of_a_text_that_was_changed_since_says_so(shop: Room) -> None:
     _work(shop)
     publish.save(shop.store, NAME, SOURCE + "# later\n")
     assert "The draft has been changed since" in _page(shop, path)
+
+
+def test_a_backtest_of_a_time_in_which_nothing_came_says_what_to_do(shop: Room) -> None:
+    publish.save(shop.store, "shopify/refund_issued", (RECIPES / "refund_issued.toml").read_text("utf-8"))
+    given = {"which": "draft", "window": "24h"}
+    begun = shop.post(shop.client("editor"), "/mappings/shopify/refund_issued/backtest", **given)
+    _work(shop)
+    page = _page(shop, str(begun.location))
+    assert "There was nothing to try it on" in page
+    assert "Would send" not in page
+    assert "Publish…" not in page
+
+
+def test_a_report_leads_to_publishing_only_what_can_be_published(shop: Room) -> None:
+    path = _begin(shop)
+    _work(shop)
+    assert "Publish…" in _page(shop, path)
+    publish.publish(shop.store, shop.tools.registry, NAME)
+    assert "Publish…" not in _page(shop, path), "it is in force already"
+    publish.save(shop.store, NAME, SOURCE + "# changed\n")
+    assert "Publish…" not in _page(shop, path), "the draft is another text by now"
