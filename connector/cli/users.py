@@ -109,10 +109,7 @@ def disable(email: str) -> None:
     Example:
       connector users disable ada@example.org
     """
-    with_, user = _meant(email)
-    team.set_active(with_.store, user.id, active=False)
-    enter("user.disabled", user.id)
-    say_done(f"{user.email} is let in no longer; their sessions are over.")
+    _let_in(email, active=False, words="is let in no longer; their sessions are over.")
 
 
 @users.command()
@@ -124,10 +121,7 @@ def enable(email: str) -> None:
     Example:
       connector users enable ada@example.org
     """
-    with_, user = _meant(email)
-    team.set_active(with_.store, user.id, active=True)
-    enter("user.enabled", user.id)
-    say_done(f"{user.email} may sign in again.")
+    _let_in(email, active=True, words="may sign in again.")
 
 
 @users.command()
@@ -166,6 +160,13 @@ def reset_2fa(email: str) -> None:
 def _meant(email: str) -> tuple[Wiring, UserRow]:
     with_ = tools()
     return with_, team.find(with_.store, email)
+
+
+def _let_in(email: str, *, active: bool, words: str) -> None:
+    with_, user = _meant(email)
+    team.set_active(with_.store, user.id, active=active)
+    enter("user.enabled" if active else "user.disabled", user.id)
+    say_done(f"{user.email} {words}")
 
 
 def _password() -> str:

@@ -10,7 +10,8 @@ from marshmallow import Schema, fields
 from connector.flow import by_hand, portrait
 from connector.flow.admit import Notary, Statement
 from connector.flow.explain import hide_phones
-from connector.model import ConsentState, ContactId, Entry, KeyKind, Permission, Purpose, Source, Standing, now
+from connector.flow.portrait import Portrait
+from connector.model import ConsentState, ContactId, Entry, KeyKind, Permission, Purpose, Source, now
 from connector.store import accounts, consents, labels, people
 from connector.web.api.forms import Form, Id, Text, When, Word
 from connector.web.api.frame import (
@@ -176,11 +177,7 @@ def list_contacts(given: Mapping[str, Any]) -> dict[str, Any]:
 @contacts.response(200, ContactFileSchema)
 def show_contact(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's name in the document
     """Show one person; somebody who was merged is whom they were merged into"""
-    with store().read() as tx:
-        present = consents.present(tx, ContactId(id))
-        who = portrait.portray(tx, present, now()) if present else None
-    if who is None:
-        raise missing("contact")
+    who = _portray(id)
     return _show(who.contact) | {
         "identities": [
             {
@@ -190,7 +187,7 @@ def show_contact(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's nam
             }
             for key in who.keys
         ],
-        "standings": [_standing(purpose, item) for purpose, item in who.standings.items()],
+        "standings": _standings(who),
         "labels": sorted(who.labels),
     }
 
@@ -200,13 +197,9 @@ def show_contact(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's nam
 @contacts.response(200, LedgerSchema)
 def show_consent(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's name in the document
     """Show the whole ledger of one person, the oldest first"""
-    with store().read() as tx:
-        present = consents.present(tx, ContactId(id))
-        who = portrait.portray(tx, present, now()) if present else None
-    if who is None:
-        raise missing("contact")
+    who = _portray(id)
     return {
-        "standings": [_standing(purpose, item) for purpose, item in who.standings.items()],
+        "standings": _standings(who),
         "entries": [
             pick(EntrySchema, entry)
             | {
@@ -293,8 +286,20 @@ def _show(item: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _standing(purpose: Purpose, item: Standing) -> dict[str, Any]:
-    return {"purpose": purpose.value, "state": item.state.value, "since": item.since, "words": sentence(item.words)}
+def _portray(id_: str) -> Portrait:
+    with store().read() as tx:
+        present = consents.present(tx, ContactId(id_))
+        who = portrait.portray(tx, present, now()) if present else None
+    if who is None:
+        raise missing("contact")
+    return who
+
+
+def _standings(who: Portrait) -> list[dict[str, Any]]:
+    return [
+        {"purpose": purpose.value, "state": item.state.value, "since": item.since, "words": sentence(item.words)}
+        for purpose, item in who.standings.items()
+    ]
 
 
 def _actor(entry: Entry) -> str:

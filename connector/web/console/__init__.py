@@ -51,9 +51,6 @@ from connector.web.console import why as why
 from connector.web.console.frame import SignedIn, console, may, nonce, seal
 from connector.wiring import Wiring
 
-YEAR = 365 * 24 * 3600
-THEMES = ("light", "dark", "auto")
-THEME_COOKIE = "connector_theme"
 STATIC = Path(__file__).parent.parent / "static"
 
 
@@ -67,7 +64,7 @@ def install(app: Flask, tools: Wiring, signed_in: SignedIn) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         BOOTSTRAP_SERVE_LOCAL=True,
-        SEND_FILE_MAX_AGE_DEFAULT=YEAR,  # addresses of assets carry their version
+        SEND_FILE_MAX_AGE_DEFAULT=me.YEAR,  # addresses of assets carry their version
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
         MAX_CONTENT_LENGTH=1024 * 1024,
         MAX_FORM_PARTS=3000,
@@ -93,5 +90,5 @@ def _asset(name: str) -> str:
 
 
 def _theme() -> str:
-    chosen = request.cookies.get(THEME_COOKIE, "auto")
-    return chosen if chosen in THEMES else "auto"
+    chosen = request.cookies.get(me.COOKIE, "auto")
+    return chosen if chosen in me.THEMES else "auto"

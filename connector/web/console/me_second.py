@@ -13,11 +13,10 @@ from connector.web.console import passkeys
 from connector.web.console.door_second import WINDOW
 from connector.web.console.doorman import METHOD, Meanwhile, User, let_out, must_set_up, security, this_user
 from connector.web.console.frame import console, needs, record, say, store
-from connector.web.console.me import confirms, myself
+from connector.web.console.me import WRONG_PASSWORD, confirms, myself
 
 _NEW = "authenticator"
 """Name in the session of the secret that is being set up, sealed."""
-_WRONG = TeamError("This is not your password, or it was tried too often: wait a few minutes.", "old")
 _FREE = ("console.static", "console.second_factor", "console.set_up_code", "console.ask_new_passkey",
          "console.keep_passkey", "console.change_theme")  # fmt: skip
 """What is open to who must set up a second factor first."""
@@ -46,7 +45,7 @@ def set_up_code() -> str | AnyResponse | tuple[str, int]:
     if user.row.totp is not None or not isinstance(secret, str):
         return redirect(url_for("console.second_factor"), 303)
     if not confirms(user):
-        return _draw(_WRONG), 400
+        return _draw(WRONG_PASSWORD), 400
     code = "".join(each for each in request.form.get("code", "")[:40] if each in "0123456789")
     factory: Totp = security().totp_factory
     if len(code) != 6 or not factory.verify_totp(token=code, totp_secret=secret, user=user, window=WINDOW):
@@ -67,7 +66,7 @@ def remove_code() -> AnyResponse | tuple[str, int]:
     """Do without the authenticator."""
     user = myself()
     if not confirms(user):
-        return _draw(_WRONG), 400
+        return _draw(WRONG_PASSWORD), 400
     security().datastore.tf_reset(user)
     record("user.second_factor_removed", user.id, "authenticator")
     _tidy(user)
@@ -81,7 +80,7 @@ def new_codes() -> str | AnyResponse | tuple[str, int]:
     """Make new recovery codes in place of the old ones, and show them once."""
     user = myself()
     if not confirms(user):
-        return _draw(_WRONG), 400
+        return _draw(WRONG_PASSWORD), 400
     return _show_codes(user)
 
 
@@ -93,7 +92,7 @@ def ask_new_passkey() -> AnyResponse | tuple[AnyResponse, int]:
     if not passkeys.are_possible():
         return jsonify(words="Passkeys need a host name and https."), 409
     if not confirms(user):
-        return jsonify(words=str(_WRONG)), 403
+        return jsonify(words=str(WRONG_PASSWORD)), 403
     name = " ".join(request.form.get("name", "")[:60].split()) or "Passkey"
     return jsonify(passkeys.ask_new(user.row, name))
 
@@ -116,7 +115,7 @@ def remove_passkey(id_: str) -> AnyResponse | tuple[str, int]:
     """Forget one of one's passkeys."""
     user = myself()
     if not confirms(user):
-        return _draw(_WRONG), 400
+        return _draw(WRONG_PASSWORD), 400
     with store().write() as tx:
         gone = users.remove_passkeys(tx, user.id, id_[:1500]) if id_ else 0
     if gone:
