@@ -20,6 +20,10 @@ _WORD = re.compile(r"[^\W\d_]{4,}|@")
 """No amount, no moment and no truth has so many letters in a row."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
 """How a moment begins; digits alone may be read as seconds, and may be a phone number."""
+_CALLED = re.compile(r"phone|mobile|whats_?app|msisdn|(?:^|[._])(?:tel|cell|fax|wa_id)(?:$|[._\d])", re.IGNORECASE)
+"""What a path says where somebody is called by what stands there, whatever its kind is declared to be."""
+_AMOUNT = re.compile(r"-?\d{1,9}\.\d{1,2}")
+_FEWEST_DIGITS = 6
 
 
 def text(value: str) -> str:
@@ -33,7 +37,10 @@ def sentence(words: str) -> str:
 
 
 def payload(value: Json, fields: Collection[Field] = ()) -> Json:
-    """Hide every text of a payload but those that are of a harmless kind: declared so, or so by their form."""
+    """Hide every text of a payload but those that are of a harmless kind: declared so, or so by their form.
+
+    What may be a phone, at a path that speaks of one, is of no harmless kind.
+    """
     harmless = {_bare(each.path) for each in fields if each.type in _HARMLESS}
     return _mask(value, "", harmless)
 
@@ -43,9 +50,18 @@ def _mask(value: Json, path: str, harmless: Collection[str]) -> Json:
         return {name: _mask(inner, f"{path}.{name}" if path else name, harmless) for name, inner in value.items()}
     if isinstance(value, list):
         return [_mask(inner, path, harmless) for inner in value]
+    if value is not None and not isinstance(value, bool) and _may_call(path, str(value)):
+        return DOTS
     if isinstance(value, str):
         return value if (path in harmless and fits(value)) or _is_harmless(value) else text(value)
     return value if isinstance(value, bool) or value is None or path in harmless else _number(value)
+
+
+def _may_call(path: str, value: str) -> bool:
+    """Tell whether somebody may be called by a value; amounts and moments are shown at such a path too."""
+    if sum(map(str.isdigit, value)) < _FEWEST_DIGITS or not _CALLED.search(path):
+        return False
+    return not (_AMOUNT.fullmatch(value) or _is_time(value))
 
 
 def fits(value: str) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.contract import Field
 from connector.flow import mask
+from connector.model import Json
 
 HIDDEN = (
     "Zoë Müller", "+447400123456", "447400123456", "12035550136", "61255506618", "anna@shop.example", "12 Orchard Row",
@@ -32,6 +36,27 @@ def test_long_numbers_are_hidden_and_short_ones_shown() -> None:
     assert mask.payload({"phone": 447400123456, "count": 3, "on": True, "none": None}) == {
         "phone": mask.DOTS, "count": 3, "on": True, "none": None
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", ["Phone", "customer.mobilePhone", "phones[0].number", "addresses[1].tel", "whatsapp.id"]
+)
+@pytest.mark.parametrize("value", [447400123456, "447400123456", "+44 7400 123456", 1234567, "07400-123456"])
+def test_a_phone_is_hidden_whatever_kind_its_field_is_declared_to_be(path: str, value: object) -> None:
+    payload: Any = value
+    for name in reversed(re.findall(r"\w+", path)):
+        payload = [{"number": 0}, payload] if name == "1" else [payload] if name == "0" else {name: payload}
+
+    for kind in ("number", "money", "boolean", "time", "id"):
+        assert str(value) not in str(mask.payload(payload, [Field(path, kind)]))
+
+
+def test_numbers_of_orders_and_amounts_are_shown_where_they_are_declared() -> None:
+    payload: Json = {"order_number": 5512345678901, "total": "12345678.90", "telephone_orders": 12, "hotel": 123456789,
+               "mobile": {"total": "1234567.90", "since": "2026-11-22T10:00:00Z"}}  # fmt: skip
+    fields = [Field(path, "number") for path in ("order_number", "total", "telephone_orders", "hotel", "mobile.total")]
+
+    assert mask.payload(payload, fields) == payload
 
 
 def test_a_declared_time_is_shown_whatever_its_form() -> None:
