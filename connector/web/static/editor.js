@@ -4,6 +4,8 @@
   const form = document.getElementById("editor");
   if (!form) return;
   const WAIT = 100; // milliseconds of silence before the server is asked
+  const LATE = 1500; // after which it is said that the answer is late
+  const LOST = 15000; // after which nobody waits for it any more
   const by = (id) => document.getElementById(id);
   const told = by("told");
   const saving = by("save");
@@ -16,15 +18,47 @@
     timer = setTimeout(look, WAIT);
     mark();
   }
+  const OUT = "You are signed out. Sign in again in another tab; what you typed stays here.";
+  const DOWN = "The connector does not answer; what you typed is still here.";
+  async function call(url, signal, given_) {
+    let answer;
+    try {
+      answer = await fetch(url, { redirect: "manual", signal, ...given_ });
+    } catch (error) {
+      throw error.name === "AbortError" ? error : new Error(DOWN);
+    }
+    answer.isOut = answer.type === "opaqueredirect" || answer.status === 401;
+    return answer;
+  }
+  // A form is good for one session; who has signed in anew goes on in the page that they have.
+  async function renew(signal) {
+    const answer = await call(location.pathname, signal, { headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(answer.isOut ? OUT : DOWN);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    form.elements.csrf_token.value = page.querySelector("#editor [name=csrf_token]")?.value || "";
+  }
+  async function post(url, body, accept, signal, again = true) {
+    const answer = await call(url, signal, { method: "POST", body, headers: { Accept: accept } });
+    if (again && (answer.isOut || answer.status === 400)) {
+      await renew(signal);
+      body.set("csrf_token", form.elements.csrf_token.value);
+      return post(url, body, accept, signal, false);
+    }
+    if (!answer.ok) throw new Error(answer.isOut ? OUT : answer.status === 403 ? "Your role may not edit this; what you typed is still here." : DOWN);
+    return answer.text();
+  }
   async function ask(url, data, accept) {
     running?.abort();
     const mine = running = new AbortController();
-    const answer = await fetch(url, { method: "POST", body: data, headers: { Accept: accept }, signal: mine.signal, redirect: "manual" });
-    const words = answer.type === "opaqueredirect" || answer.status === 401
-      ? "You are signed out. Sign in again in another tab; what you typed stays here." : "The preview does not answer; what you typed is still here.";
-    if (!answer.ok) throw new Error(words);
-    const text = await answer.text();
-    return mine === running ? text : null;
+    const slow = setTimeout(() => say("The preview is late…"), LATE);
+    const lost = setTimeout(() => mine.abort(new Error(DOWN)), LOST);
+    try {
+      const text = await post(url, data, accept, mine.signal);
+      return mine === running ? text : null;
+    } finally {
+      clearTimeout(slow);
+      clearTimeout(lost);
+    }
   }
   const clean = (text) => text.replaceAll("\r\n", "\n");
   const given = () => new URLSearchParams(new FormData(form));
@@ -100,6 +134,18 @@
   const own = (data) => { for (const name of ["event", "find", "into", "csrf_token", "language", "look"]) data.delete(name); return data.toString(); };
   let saved = form.dataset.dirty ? "" : own(given());
   let leaving = false;
+  let reached = false;
+  let reaching = null;
+  async function reach(button) {
+    try {
+      const patience = AbortSignal.timeout(LOST);
+      await (form.dataset.preview ? post(form.dataset.preview, given(), "application/json", patience) : renew(patience));
+    } catch (error) {
+      return say(error.message);
+    }
+    reached = true;
+    form.requestSubmit(button);
+  }
   const dirty = () => saved !== own(given());
   function mark() {
     const hint = by("unsaved");
@@ -131,6 +177,12 @@
       else rerender(value);
       return;
     }
+    if (!reached) { // nobody is led away from what they typed to a page that says why it could not be kept
+      event.preventDefault();
+      if (!reaching) reaching = reach(button).finally(() => { reaching = null; });
+      return;
+    }
+    reached = false;
     leaving = true;
     const active = document.activeElement;
     const all = Array.from(document.querySelectorAll("details[id]"));
@@ -155,6 +207,7 @@
     const open = Array.from(document.querySelectorAll("details[id]"), (each) => [each.id, each.open]);
     const top = scrollY;
     const listTop = by("fields")?.scrollTop;
+    const from = document.activeElement;
     let text;
     try {
       text = await ask(form.action, data, "text/html");
@@ -183,7 +236,8 @@
     for (const box of form.querySelectorAll(".expr")) grow(box);
     readWords();
     search();
-    const wanted = form.querySelector("[data-focus]");
+    const moved = at && active !== from; // who already writes elsewhere is not called back to the new row
+    const wanted = !moved && form.querySelector("[data-focus]");
     const target = wanted || (at && form.elements.namedItem(at));
     if (target?.focus && target !== document.activeElement) {
       target.focus({ preventScroll: true });
@@ -203,6 +257,7 @@
     else if (!event.target.matches(".expr, [data-keep]")) soon();
   });
   form.addEventListener("input", (event) => {
+    if (event.target.name === "timing.quiet" && event.target.value) form.querySelector("[name=quiet-is][value=hours]").checked = true;
     if (event.target.id === "find-field") search();
     else if (!event.target.matches("[data-rerender], [data-keep]")) soon();
     if (event.target.matches(".expr")) { grow(event.target); complete(event.target); }
