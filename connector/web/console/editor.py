@@ -7,7 +7,7 @@ stays in the page, with what is wrong beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,15 +109,18 @@ def preview_mapping(name: str) -> AnyResponse:
         return jsonify(special(name, row, post))
     draft = read_draft(name, row, post)
     view = gather(name, draft.source, event=post.get("event", ""), language=post.get("language", "")[:20], lean=True)
-    return jsonify(live(view.also(draft.faults)))
+    return jsonify(live(view.also(draft.faults), draft.sheet["after"] if draft.sheet else ()))
 
 
 def _refuse_preview(words: str, code: int) -> AnyResponse:
     return make_response(jsonify(error=words), code)
 
 
-def live(view: View) -> Mapping[str, Any]:
-    """Return what the page's script puts in its places; every piece of HTML is drawn by the page's own macros."""
+def live(view: View, after: Sequence[Sheet]) -> Mapping[str, Any]:
+    """Return what the page's script puts in its places; every piece of HTML is drawn by the page's own macros.
+
+    ``after``: the rules of the sheet.
+    """
 
     def drawn(macro: str, *given: Any) -> str:
         return str(get_template_attribute("console/_editor.html", macro)(*given)).strip()
@@ -131,6 +134,8 @@ def live(view: View) -> Mapping[str, Any]:
     }
     now = {path: drawn("test_now", each) for path, each in view.conditions.items()}
     now |= {path: drawn("recipient_now", each) for path, each in view.recipients.items()}
+    now |= {f"after.{place}": drawn("text", editor_page.rule_words(rule)) for place, rule in enumerate(after)}
+    now["deeds"] = drawn("deeds", list(editor_page.deeds(after)))
     beside = [[fault.path, fault.words] for fault in view.faults if not _is_told(fault, view)]
     return {
         "sentence": drawn("text", view.seen.sentence),

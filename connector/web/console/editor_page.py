@@ -47,7 +47,7 @@ console.add_app_template_filter(picker.operators_for, "operators")
 @console.app_template_filter("rule_words")
 def rule_words(rule: Sheet) -> str:
     """Say in a few words when a rule counts and what it does."""
-    what = [deed["what"] for deed in _deeds({"after": [rule]})]
+    what = [deed["what"] for deed in deeds([rule])]
     more = f" and {len(what) - 1} more" if len(what) > 1 else ""
     on = OUTCOME_WORDS.get(rule["on"], rule["on"])
     return f"{on} → {what[0][:60]}{more}" if what else f"{on} → nothing yet"
@@ -111,7 +111,7 @@ def _choices(sheet: Sheet, view: View) -> dict[str, Any]:
         "payloads": [("", "any button"), *_payloads(sheet)],
         "purposes": PURPOSES,
         "deed_lines": DEED_LINES,
-        "deeds": list(_deeds(sheet)),
+        "deeds": list(deeds(sheet["after"])),
     }  # fmt: skip
 
 
@@ -126,9 +126,9 @@ def _payloads(sheet: Sheet) -> list[tuple[str, str]]:
     ]
 
 
-def _deeds(sheet: Sheet) -> Iterator[dict[str, str]]:
+def deeds(rules: Iterable[Sheet]) -> Iterator[dict[str, str]]:
     """Tell what lands where, line by line."""
-    for rule in sheet["after"]:
+    for rule in rules:
         on = OUTCOME_WORDS.get(rule["on"], rule["on"]) + (f" ({rule['payload']})" if rule["payload"] else "")
         record = rule["record"] or "what it is about, at the shop or CRM"
         for key, what, where in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,15 @@ def test_the_preview_answers_whatever_is_typed(editor: FlaskClient, value: str) 
     ):
         answer = ask(editor, change(form, **{name: value}))
         assert answer.status_code == 200, (name, answer.text)
+
+
+def test_what_lands_where_is_told_while_a_rule_is_typed(editor: FlaskClient) -> None:
+    form = read_form(send(editor, read_form(look(editor)), "add:after").text)
+    place = max(int(name.split(".")[1]) for name in form if re.fullmatch(r"after\.\d+\.on", name))
+    seen = ask(editor, change(form, **{f"after.{place}.add_labels": f"vip{EVIL}"})).get_json()["now"]
+    assert "label + vip" in seen["deeds"]
+    assert "label + vip" in seen[f"after.{place}"]
+    assert "<script" not in seen["deeds"] + seen[f"after.{place}"]
 
 
 def test_the_preview_refuses_what_is_no_form(editor: FlaskClient) -> None:
