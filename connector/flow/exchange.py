@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from connector.errors import ConfigurationError, Fault
@@ -86,6 +86,17 @@ def _name(path: str) -> str:
     parts = PurePosixPath(path.replace("\\", "/")).with_suffix("").parts
     places = [place for place, part in enumerate(parts[:-1]) if part == FOLDER]
     return "/".join(parts[places[-1] + 1 :] if places else parts)
+
+
+def place(store: Store, files: Iterable[File]) -> list[File]:
+    """Give files that an export has named by their last part alone the names of the mappings that they are of."""
+    with store.read() as tx:
+        names = [row.name for row in mappings.all_(tx)]
+    placed = []
+    for each in files:
+        ends = [name for name in names if name.rpartition("/")[2] == each.name]
+        placed.append(replace(each, name=ends[0]) if each.name not in names and len(ends) == 1 else each)
+    return placed
 
 
 def look(store: Store, files: Iterable[File]) -> list[Arriving]:

@@ -15,7 +15,7 @@ from connector.flow.exchange import Arriving, File
 from connector.model import Permission
 from connector.store import mappings
 from connector.store.mappings import Conflict
-from connector.web.console.frame import actor, console, needs, record, refuse, say, store
+from connector.web.console.frame import actor, console, needs, record, refuse, say, store, tools
 
 
 @console.get("/mappings/export")
@@ -92,7 +92,8 @@ def _refuse_rates(names: Iterable[str]) -> None:
 def _given() -> Iterator[File]:
     for upload in request.files.getlist("files"):
         if upload.filename:
-            yield from exchange.unpack(upload.filename, upload.stream.read(exchange.MOST_BYTES + 1))
+            body = upload.stream.read(exchange.MOST_BYTES + 1)
+            yield from exchange.place(store(), exchange.unpack(upload.filename, body))
     text = request.form.get("text", "")
     if text.strip():
         yield File(name=request.form.get("name", "").strip()[:101], source=text.replace("\r\n", "\n"))
@@ -112,8 +113,12 @@ def _carried() -> Iterator[tuple[File, int]]:
 def _draw(trouble: str = "", found: list[Arriving] | None = None) -> str:
     carried = {each.file.name: b64encode(each.file.source.encode()).decode() for each in found or ()}
     sound = bool(found) and not any(each.faults for each in found or ())
+    later = {
+        each.file.name: publish.find_faults(store(), tools().registry, each.file.name, each.file.source)
+        for each in found or ()
+    }
     return render_template(
-        "console/mapping_import.html", trouble=trouble, found=found or [], carried=carried, sound=sound,
+        "console/mapping_import.html", trouble=trouble, found=found or [], carried=carried, sound=sound, later=later,
         given=request.form,
     )  # fmt: skip
 

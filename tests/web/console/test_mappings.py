@@ -245,6 +245,23 @@ def test_an_import_is_looked_at_before_anything_is_stored(shop: Room) -> None:
     assert _row(shop).draft == SOURCE
 
 
+def test_what_was_exported_comes_back_as_the_mapping_that_it_was(shop: Room) -> None:
+    answer = shop.client().get(f"/mappings/{NAME}/export")
+    name = answer.headers["Content-Disposition"].partition("filename=")[2].strip('"')
+    page = _upload(shop, files=(io.BytesIO(answer.data), name))
+    assert "The draft says this already." in page
+    assert f'name="name" value="{NAME}"' in page
+    assert "A new draft." in _upload(shop, files=(io.BytesIO(answer.data), "another.toml"))
+
+
+def test_an_import_tells_before_it_is_kept_what_will_stop_its_publishing(shop: Room) -> None:
+    foreign = SOURCE.replace('adapter = "shopify"', 'adapter = "etsy"')
+    page = _upload(shop, files=(io.BytesIO(foreign.encode()), "foreign.toml"))
+    assert "not be published before this is mended" in page
+    assert "<code>when.adapter</code>" in page
+    assert "Import 1 draft" in page
+
+
 def test_what_was_looked_at_is_imported_byte_for_byte(shop: Room) -> None:
     odd = OTHER + "# Zoë\r\n\n"
     page = _upload(shop, files=(io.BytesIO(odd.encode()), "order_paid.toml"))
