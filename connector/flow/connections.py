@@ -7,14 +7,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from connector.contract import Adapter, Finding
-from connector.errors import ConfigurationError
+from connector.errors import ConfigurationError, MappingError
 from connector.flow import accounts, catchup, doctoring, silence, tending
 from connector.flow.accounts import Registry, Vault
 from connector.flow.doctoring import Report
+from connector.mapping import Mapping
+from connector.mapping.contact import ContactMapping
+from connector.mapping.kinds import read
 from connector.model import AccountId
-from connector.store import Store, Transaction, standing, tokens, write_backs
+from connector.store import Store, Transaction, mappings, standing, tokens, write_backs
 from connector.store import accounts as rows
 from connector.store.accounts import AccountRow
+from connector.store.mappings import VersionRow
 from connector.store.tokens import TokenRow
 
 
@@ -131,6 +135,11 @@ def look(store: Store, registry: Registry, vault: Vault) -> list[Connection]:
     ]
 
 
+def needed_by(tx: Transaction, row: AccountRow) -> list[str]:
+    """Return the names of mappings in force that send by an account, or speak of what it tells."""
+    return [version.name for version in mappings.in_force(tx) if _needs(version, row)]
+
+
 def heard(tx: Transaction, account_id: AccountId) -> datetime | None:
     """Return when an account last pushed something that was proven."""
     return silence.last_heard(tx, [account_id]).get(account_id)
@@ -148,6 +157,20 @@ def _looked(tx: Transaction, registry: Registry, row: AccountRow) -> tuple[Findi
     if silence.listens(adapter):
         found.append(silence.look(tx, row.id))
     return tuple(each for each in found if each is not None)
+
+
+def _needs(version: VersionRow, row: AccountRow) -> bool:
+    if any(each.account_id == row.id for each in version.templates):
+        return True
+    try:
+        mapping = read(version.name, version.source)
+    except MappingError:
+        return False
+    if isinstance(mapping, ContactMapping):
+        return mapping.wants(adapter=row.adapter, account=row.name)
+    if isinstance(mapping, Mapping):
+        return mapping.wants(adapter=row.adapter, event=mapping.when.event, account=row.name)
+    return False
 
 
 def _adapter(registry: Registry, row: AccountRow) -> Adapter | None:

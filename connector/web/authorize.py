@@ -45,10 +45,11 @@ def start(name: str) -> AnyResponse:
     try:
         url, word = authorization.begin(tools.store, found.account, authorizer, redirect_url)
     except ConnectorError as error:
-        return _fail(str(error), error.advice if isinstance(error, RemoteError) else "Correct the account's settings.")
+        fix = error.advice if isinstance(error, RemoteError) else "Correct the account's settings."
+        return _fail(str(error), fix, name=name)
     except Exception:  # an adapter's bug shall be told as one
         log.exception("authorization.failed", account=name)
-        return _fail("The adapter failed; the log says where.", "Report it.")
+        return _fail("The adapter failed; the log says where.", "Report it.", name=name)
     record("account.authorization_begun", name, f"Went to {found.adapter.title} to let {name} in.")
     answer = redirect(url, 303)
     answer.set_cookie(
@@ -83,14 +84,16 @@ def callback(name: str) -> AnyResponse:
         kit.tokens.keep(grant)
     except ConnectorError as error:
         log.warning("authorization.refused", account=name, words=str(error))
-        return _forget(name, _fail(str(error), error.advice if isinstance(error, RemoteError) else _AGAIN))
+        fix = error.advice if isinstance(error, RemoteError) else _AGAIN
+        return _forget(name, _fail(str(error), fix, name=name))
     except Exception:  # what a vendor or a stranger sends must not show as a fault of ours
         log.exception("authorization.failed", account=name)
         return _forget(name, _fail("The adapter failed; the log says where.", "Report it."))
     log.info("authorization.kept", account=name)
     title = f"{found.adapter.title} has let {name} in"
     words = "The token is stored, encrypted. Check the connection on the account's page."
-    return _forget(name, make_response(render_template("console/authorize.html", title=title, words=words, fix="")))
+    page = render_template("console/authorize.html", title=title, words=words, fix="", name=name)
+    return _forget(name, make_response(page))
 
 
 def _find(tools: Wiring, name: str) -> tuple[Reached | None, Authorizer | None]:
@@ -108,10 +111,9 @@ def _params() -> dict[str, str] | None:
     return {key: values[0] for key, values in found.items()}
 
 
-def _fail(words: str, fix: str, status: int = 400) -> AnyResponse:
-    return make_response(
-        render_template("console/authorize.html", title="Not authorized", words=words, fix=fix), status
-    )
+def _fail(words: str, fix: str, status: int = 400, *, name: str = "") -> AnyResponse:
+    page = render_template("console/authorize.html", title="Not authorized", words=words, fix=fix, name=name)
+    return make_response(page, status)
 
 
 def _forget(name: str, answer: AnyResponse) -> AnyResponse:

@@ -6,7 +6,7 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector.errors import ConfigurationError
-from connector.flow import accounts
+from connector.flow import accounts, connections
 from connector.flow.settings import settings_of
 from connector.model import Permission, Secret
 from connector.store import accounts as rows
@@ -91,13 +91,13 @@ def remove_account(name: str) -> str | tuple[str, int] | AnyResponse:
     except ConfigurationError:
         return missing("account")
     with store().read() as tx:
-        pending = rows.pending(tx, row.id)
+        pending, needed_by = rows.pending(tx, row.id), connections.needed_by(tx, row)
     fault = ""
     if request.method == "POST":
         if request.form.get("typed", "").strip() == name:
             return _remove(name)
         fault = f"Type {name} to confirm."
-    page = render_template("console/account_remove.html", row=row, pending=pending, fault=fault)
+    page = render_template("console/account_remove.html", row=row, pending=pending, needed_by=needed_by, fault=fault)
     return (page, 422) if fault else page
 
 

@@ -263,6 +263,16 @@ def test_removing_says_first_what_is_cut_off_and_wants_the_name(room: Room) -> N
     assert entries(room)[-1].details == {"messages": 0, "requests": 1}
 
 
+def test_removing_names_the_mappings_that_depend_on_it(room: Room) -> None:
+    client = room.client("admin")
+    assert "No mapping in force depends on it" in client.get(f"{PAGE}/remove").text
+    room.house.know_templates()
+    room.house.publish("order_paid")
+    for name in ("main-store", "hotline"):
+        page = told(client.get(f"/accounts/{name}/remove").text)
+        assert "1 mapping depends on it : order_paid ." in page
+
+
 @pytest.mark.parametrize(
     "path", ["check", "secrets/webhook_secret", "address", "suspend", "resume", "remove"],
 )  # fmt: skip
