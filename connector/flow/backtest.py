@@ -106,7 +106,7 @@ def _chosen(tx: Transaction, mapping: Notification, chosen: str) -> tuple[str, .
 @kind(KIND, needs=Permission.EDIT_MAPPINGS, again=True, goes_on=True)
 def run(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
     """Do a backtest; see :class:`connector.flow.tasks.Doing`."""
-    tools.catalogue.refresh(at_most_old=0)
+    tools.desk.catalogue.refresh(at_most_old=0)
     work = _Work(tools, task.args, task.created_at)
     work.go_on(task.kept)
     while work.step():
@@ -124,13 +124,13 @@ class _Work:
             raise ConfigurationError(f"{args['name']} sends nothing, so there is nothing to backtest.")
         self._mapping = mapping
         self._scripts = [Script(mapping=mapping)]
-        if args.get("against") and (recipe := tools.catalogue.version_of(str(args["name"]), int(args["against"]))):
+        if args.get("against") and (recipe := tools.desk.catalogue.version_of(str(args["name"]), int(args["against"]))):
             self._scripts.append(Script(mapping=recipe.mapping, version=recipe.version, uses=recipe.uses))
         self._tallies = [Tally() for _ in self._scripts]
         self._memories = [Memory() for _ in self._scripts]
         self._more, self._fewer, self._other = Count(), Count(), Count()
         self._which, self._since, self.total, self._left_out = self._choose()
-        self._rehearsal = Rehearsal(tools.store, tools.desk.accounts, tools.catalogue, self._since)
+        self._rehearsal = Rehearsal(tools.store, tools.desk.accounts, tools.desk.catalogue, self._since)
         self._after, self.done = "", 0
 
     def _choose(self) -> tuple[Which, datetime, int, int]:
@@ -201,7 +201,7 @@ class _Work:
         told.pop("variety")
         told |= {
             "skipped": tally.skipped(), "unreadable": self._rehearsal.unreadable, "left_out_events": self._left_out,
-            "previews": tally.previews(), "cost": estimate(self._tools.catalogue.rates(), tally.priced),
+            "previews": tally.previews(), "cost": estimate(self._tools.desk.catalogue.rates(), tally.priced),
             "since": self._since.isoformat(),
         }  # fmt: skip
         if len(self._tallies) > 1:
@@ -242,7 +242,7 @@ def rehearse(tools: Tools, args: Mapping[str, Any], ids: Sequence[str]) -> list[
     mapping = read(str(args["name"]), str(args["source"]))
     if not isinstance(mapping, Notification) or not ids:
         return []
-    tools.catalogue.refresh()
+    tools.desk.catalogue.refresh()
     with tools.store.read() as tx:
         theirs = _accounts(tx, tools.desk.accounts, mapping)
         which = Which(type=mapping.when.event, accounts=theirs, ids=tuple(ids))
@@ -252,7 +252,7 @@ def rehearse(tools: Tools, args: Mapping[str, Any], ids: Sequence[str]) -> list[
 
 
 def _alone(tools: Tools, mapping: Notification, came: Came) -> Outcome | None:
-    rehearsal = Rehearsal(tools.store, tools.desk.accounts, tools.catalogue, came.planned_at)
+    rehearsal = Rehearsal(tools.store, tools.desk.accounts, tools.desk.catalogue, came.planned_at)
     found = rehearsal.run([came], [(Script(mapping=mapping), Memory())])[0]
     return found[0] if found else None
 

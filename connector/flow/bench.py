@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from connector.contract import Adapter, Field, Topic
@@ -16,6 +16,7 @@ from connector.errors import ConfigurationError
 from connector.flow import retell
 from connector.flow.accounts import Accounts, Registry
 from connector.flow.catalogue import Catalogue
+from connector.flow.crowd import Tools
 from connector.flow.situation import situate
 from connector.mapping import Mapping as Notification
 from connector.mapping import Situation
@@ -29,34 +30,6 @@ SAMPLE = "Sample"
 FRESH_SECONDS = 10.0
 """How long an event that was loaded is taken as it was: a preview follows each keystroke."""
 MOST_LOADED = 64
-
-
-class Desk(Protocol):
-    """What knows accounts and mappings."""
-
-    @property
-    def accounts(self) -> Accounts:
-        """The accounts."""
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The mappings and templates in force."""
-
-
-class Tools(Protocol):
-    """Of whom a bench is made: the wiring, and what tests put in its place."""
-
-    @property
-    def store(self) -> Store:
-        """The database."""
-
-    @property
-    def registry(self) -> Registry:
-        """The adapters."""
-
-    @property
-    def desk(self) -> Desk:
-        """Accounts and catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from connector.flow import labels as labels_
 from connector.flow import ledger, share
-from connector.flow.accounts import Accounts
+from connector.flow.accounts import Accounts, Registry
 from connector.flow.catalogue import Catalogue
 from connector.flow.ledger import Changed
 from connector.flow.people import Met, People
 from connector.flow.writeback import Want
 from connector.mapping.people import PeoplePolicy
 from connector.model import AccountId, Contact, ContactId, Entry, EventId, MessageId, Rekey, Sighting
-from connector.store import Transaction, outbox, people, reactions
+from connector.store import Store, Transaction, outbox, people, reactions
 from connector.store.labels import LabelChange
 from connector.store.outbox import NewMessage
 from connector.store.reactions import Reaction
@@ -36,6 +36,25 @@ class Desk:
     accounts: Accounts
     retell: Callable[[Transaction, EventId], Mapping[str, Any] | None]
     """Return what expressions see of a stored event, or None where it can no longer be read."""
+
+
+class Tools(Protocol):
+    """What works on an installation; the wiring is one."""
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        ...
+
+    @property
+    def registry(self) -> Registry:
+        """The adapters."""
+        ...
+
+    @property
+    def desk(self) -> Desk:
+        """What is needed to deal with people: they, the mappings in force, the accounts."""
+        ...
 
 
 class Crowd:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from connector.errors import ConfigurationError
 from connector.flow import pushed, retell
 from connector.flow.catalogue import Catalogue, Recipe
-from connector.flow.crowd import Desk
+from connector.flow.crowd import Tools
 from connector.flow.decide import LEASE_SECONDS, decide_request
 from connector.model import Account, AccountId, Event, EventId, Payload, now
 from connector.store import Store, events, inbox, look
@@ -20,17 +20,6 @@ from connector.store.views import DecisionRow, EventFilter
 
 class NotFoundError(ConfigurationError):
     """What was named is not there."""
-
-
-class Tools(Protocol):
-    """What sending takes; the wiring is one."""
-
-    store: Store
-
-    @property
-    def desk(self) -> Desk:
-        """What is needed to deal with people."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

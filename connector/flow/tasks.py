@@ -24,9 +24,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from connector.errors import ConnectorError
-from connector.flow.accounts import Registry
-from connector.flow.catalogue import Catalogue
-from connector.flow.crowd import Desk
+from connector.flow import crowd
 from connector.flow.owner import is_dead
 from connector.log import get
 from connector.model import Permission, now
@@ -65,28 +63,8 @@ class Rings(Protocol):
         ...
 
 
-class Tools(Protocol):
+class Tools(crowd.Tools, Protocol):
     """What a kind of work may use; the wiring is one."""
-
-    @property
-    def store(self) -> Store:
-        """The database."""
-        ...
-
-    @property
-    def registry(self) -> Registry:
-        """The adapters."""
-        ...
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The mappings in force."""
-        ...
-
-    @property
-    def desk(self) -> Desk:
-        """What is needed to deal with people."""
-        ...
 
     @property
     def queue(self) -> Rings:

@@ -16,8 +16,8 @@ import phonenumbers
 from connector.errors import ConfigurationError
 from connector.flow import gate
 from connector.flow.bench import Bench, Loaded, load, samples, situation_of
+from connector.flow.crowd import Tools
 from connector.flow.people import recipients
-from connector.flow.tasks import Tools
 from connector.mapping import Mapping as Notification
 from connector.mapping import Timing
 from connector.mapping.kinds import read
@@ -80,7 +80,7 @@ def plan(tools: Tools, name: str, source: str, event_id: EventId | None, phone: 
         allowed = {number.phone for number in test_numbers.all_(tx)}
     if phone not in allowed:
         raise ConfigurationError("Test messages go only to numbers on the list of test numbers.")
-    tools.catalogue.refresh(at_most_old=0)
+    tools.desk.catalogue.refresh(at_most_old=0)
     test = _for_test(mapping, phone)
     loaded = _load(tools, test, event_id)
     made = draft(test, VERSION, situation_of(Bench.of(tools), loaded, test, at=now())).verdict
