@@ -268,11 +268,13 @@ def counts(tx: Transaction) -> dict[str, dict[str, int]]:
 
 
 def again(tx: Transaction, *, id_: str = "", endpoint_id: str = "", since: datetime | None = None) -> int:
-    """Let one delivery leave again, or all of an endpoint that failed since then, each under its own id."""
-    at = now()
-    chosen = update(delivery).where(delivery.c.state.in_((DONE, FAILED)))
+    """Let one delivery leave again, or all of an endpoint that failed since then, each under its own id.
+
+    One that waits for its next try leaves now; one that is on its way does not leave twice.
+    """
+    at, chosen = now(), update(delivery)
     if id_:
-        chosen = chosen.where(delivery.c.id == id_)
+        chosen = chosen.where(delivery.c.id == id_, delivery.c.state.in_((DONE, FAILED, WAITING)))
     else:
         chosen = chosen.where(delivery.c.endpoint_id == endpoint_id, delivery.c.state == FAILED)
         chosen = chosen.where(delivery.c.at >= since) if since else chosen

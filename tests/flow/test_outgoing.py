@@ -286,6 +286,21 @@ def test_what_failed_is_sent_again_on_purpose_under_its_id(store: Store, vault: 
         assert rows.again(tx, id_=min(first)) == 1, "also one that went through"
 
 
+def test_what_waits_for_its_next_try_can_leave_now(store: Store, vault: Vault, ear: Ear, listens: Any) -> None:
+    listens()
+    tell(store, "a")
+    ear.answers = [(500, b"later")]
+    carry(store, vault)
+    assert deliveries(store)[0].state == "waiting"
+    carry(store, vault)
+    assert len(ear.heard) == 1, "not before its time"
+    with store.write() as tx:
+        assert rows.again(tx, id_=deliveries(store)[0].id) == 1
+    carry(store, vault)
+    assert len(ear.heard) == 2
+    assert deliveries(store)[0].state == "done"
+
+
 def test_two_secrets_are_valid_while_one_is_rotated(store: Store, vault: Vault, ear: Ear, listens: Any) -> None:
     made = listens()
     newer = outgoing.rotate(store, vault, made.row.id)

@@ -263,14 +263,15 @@ def show_delivery(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's na
 @needs(Permission.EDIT_ACCOUNTS)
 @endpoints.response(202, AgainSchema)
 def redeliver(id: str) -> dict[str, Any]:  # noqa: A002 - the parameter's name in the document
-    """Let one delivery leave again, under its own webhook-id"""
+    """Let one delivery leave again, under its own webhook-id; one that waits for its next try leaves now"""
     with store().write() as tx:
         row = rows.find(tx, id)
         if row is None:
             raise missing("delivery")
         number = rows.again(tx, id_=id)
-    tools().queue.ring(outgoing.JOB)
-    record("outgoing.redelivered", id)
+    if number:
+        tools().queue.ring(outgoing.JOB)
+        record("outgoing.redelivered", id)
     return {"deliveries": number}
 
 
