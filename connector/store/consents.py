@@ -99,6 +99,12 @@ def entries(tx: Transaction, ids: Collection[str]) -> list[Entry]:
     return [_entry(row) for row in tx.execute(select(*_COLUMNS).where(consent.c.id.in_(sorted(set(ids)))))]
 
 
+def by_key(tx: Transaction, key: str) -> Entry | None:
+    """Return the entry under this key, or None; its contact id is as it was then."""
+    row = tx.execute(select(*_COLUMNS).where(consent.c.key == key)).first()
+    return _entry(row) if row is not None else None
+
+
 def pages(tx: Transaction, size: int = 1000) -> Iterator[list[Entry]]:
     """Yield the whole ledger, page by page in the order in which it was written; contact ids are as they were then."""
     last = ""

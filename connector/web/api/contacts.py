@@ -30,7 +30,7 @@ from connector.web.api.frame import (
     store,
     tools,
 )  # fmt: skip
-from connector.web.api.problems import missing
+from connector.web.api.problems import Wrong, conflict, missing
 
 contacts = room("People", "Who people are, what they agreed to, and their labels.")
 
@@ -124,7 +124,10 @@ class ConsentForm(Form):
     wording_version = Text(100, load_default="")
     evidence = Text(500, load_default="", metadata={"description": "What proves it at your end: a form's number"})
     occurred_at = When(load_default=None, metadata={"description": "When they said it; default: now"})
-    key = Text(200, load_default="", metadata={"description": "Your own id of this fact: the same is entered once"})
+    key = Text(
+        200, load_default="",
+        metadata={"description": "Your own id of this fact: the same is entered once, another under it refused (409)"},
+    )  # fmt: skip
 
 
 class AdmittedSchema(Schema):
@@ -232,7 +235,9 @@ def enter_consent(given: Mapping[str, Any]) -> dict[str, Any]:
         known = {row.name: row.id for row in accounts.all_(tx)}
     notary = Notary(store(), tools().people, known, tools().spread)
     told = notary.admit(given["who"], [said], now(), account=given["account"])[0]
-    if told.entered:
+    if not told.entered:
+        _require_same(said, told.contact_id)
+    else:
         record("person.consent_changed", told.contact_id, f"{said.purpose} {said.state}")
     return {
         "contact_id": told.contact_id, "entered": told.entered, "before": told.before.state.value,
@@ -284,6 +289,15 @@ def _show(item: Any) -> dict[str, Any]:
         "blocked": item.blocked_at is not None, "unreachable": item.unreachable_at is not None,
         "created_at": item.created_at, "updated_at": item.updated_at,
     }  # fmt: skip
+
+
+def _require_same(said: Statement, who: ContactId) -> None:
+    """Let nobody believe that a new fact was entered under the key of another. Raises ProblemError."""
+    with store().read() as tx:
+        known = consents.by_key(tx, said.key)
+        same = known is not None and consents.present(tx, known.contact_id) == who
+    if known is None or not same or (known.purpose, known.state) != (said.purpose, said.state):
+        raise conflict(Wrong("key", "Another fact was entered under this key; each has a key of its own."))
 
 
 def _portray(id_: str) -> Portrait:

@@ -160,6 +160,9 @@ def test_consent_is_entered_with_evidence_and_once_by_its_key(ready: House, api:
     ledger = api.get(f"/contacts/{first['contact_id']}/consent")
     (entry,) = ledger["entries"]
     assert (entry["source"], entry["actor"], entry["place"]) == ("api", "API key desk", "form at the till")
+    problem(api("POST", "/consent", said | {"state": "revoked"}), 409)
+    problem(api("POST", "/consent", said | {"purpose": "utility"}), 409)
+    problem(api("POST", "/consent", said | {"who": "+447400123457"}), 409)
     problem(api("POST", "/consent", said | {"place": "", "key": ""}), 409)
     problem(api("POST", "/consent", said | {"who": "nobody at all", "key": ""}), 409)
     (found,) = api.get("/contacts?q=%2B44 7400 123456")["items"]
