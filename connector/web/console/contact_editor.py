@@ -229,5 +229,5 @@ def _draw(draft: Draft, given: Mapping[str, str]) -> str:
 
 
 editor.SPECIAL["contact"] = edit_contact
-editor.SPECIAL["policy"] = edit_text
+editor.SPECIAL["policy"] = editor.SPECIAL["rates"] = edit_text
 editor.PREVIEWS["contact"] = preview_contact

@@ -348,3 +348,15 @@ def test_rates_are_changed_by_admins_alone_whichever_way(shop: Room) -> None:
     for where in ("edit", "publish", "pause"):
         assert shop.post(editor, f"{here}/{where}", page="/me", do="save", source="x").status_code == 403, where
     assert shop.post(shop.client("admin"), f"{here}/publish", revision="1").status_code == 303
+
+
+def test_rates_that_were_entered_are_edited_as_a_text(shop: Room) -> None:
+    source, here = EXAMPLE.replace("# DE =", "DE = 0.05"), "/mappings/policy/rates"
+    admin = shop.client("admin")
+    shop.post(admin, f"{here}/enter", page=here, source=source)
+    assert "TOML, as files and the command line have it" in _page(shop, f"{here}/edit", "admin")
+    dearer = source.replace("DE = 0.05", "DE = 0.06")
+    form = {"do": "save", "as": "text", "revision": "1", "base": source, "source": dearer}
+    assert shop.post(admin, f"{here}/edit", **form).status_code == 303
+    assert _row(shop, "policy/rates").draft == dearer
+    assert "readonly" in _page(shop, f"{here}/edit", "editor")
