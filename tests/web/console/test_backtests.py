@@ -183,6 +183,14 @@ def test_a_backtest_of_a_time_in_which_nothing_came_says_what_to_do(shop: Room) 
     assert "Publish…" not in page
 
 
+def test_a_report_of_a_version_says_nothing_of_the_draft(shop: Room) -> None:
+    publish.publish(shop.store, shop.tools.registry, NAME)
+    publish.save(shop.store, NAME, SOURCE + "# changed\n")
+    path = _begin(shop, which="1")
+    _work(shop)
+    assert "The draft has been changed since" not in _page(shop, path)
+
+
 def test_a_report_leads_to_publishing_only_what_can_be_published(shop: Room) -> None:
     path = _begin(shop)
     _work(shop)
