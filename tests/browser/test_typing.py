@@ -1,4 +1,4 @@
-"""Typing in the mapping editor when things go wrong around it: nothing that was typed is lost, and nobody waits for ever."""
+"""Typing in the mapping editor when things go wrong around it: nothing is lost, and nobody waits for ever."""
 
 from __future__ import annotations
 

@@ -292,6 +292,22 @@ def test_the_preview_answers_whatever_is_typed(editor: FlaskClient, value: str) 
         assert answer.status_code == 200, (name, answer.text)
 
 
+def test_a_value_that_the_template_has_no_room_for_is_said_to_be_cut(editor: FlaskClient) -> None:
+    form = read_form(look(editor))
+    key = next(name for name in form if name.startswith("slots.body."))
+    shown = [ask(editor, each).get_json()["slots"] for each in (form, change(form, **{key: "x" * 1500}))]
+    told = ["the template has no more room" in slots[key.removeprefix("slots.")]["html"] for slots in shown]
+    assert told == [False, True]
+
+
+def test_a_text_that_cannot_be_read_is_not_told_to_choose_a_template(editor: FlaskClient) -> None:
+    page = send(
+        editor, read_form(send(editor, read_form(look(editor)), "as:text").text), "preview", source="[oops"
+    ).text
+    assert "The text cannot be read yet" in page
+    assert "Choose a template" not in page
+
+
 def test_what_lands_where_is_told_while_a_rule_is_typed(editor: FlaskClient) -> None:
     form = read_form(send(editor, read_form(look(editor)), "add:after").text)
     place = max(int(name.split(".")[1]) for name in form if re.fullmatch(r"after\.\d+\.on", name))
