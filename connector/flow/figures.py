@@ -234,14 +234,16 @@ def _course(tx: Transaction, scope: Scope, zone: tzinfo) -> list[Step]:
         for place, value in enumerate(row[1:]):
             if value is not None:
                 step[place] = value + (step[place] or 0)
-    received: dict[datetime, int] = dict.fromkeys(sums, 0)
-    if not (_is_of_messages(scope) or scope.mapping):
-        for hour, number in figures.events_by_hour(tx, scope).items():
-            received[begun[hour]] += number
-    return [
-        Step(begins=key, figures=replace(_figures(Sum((key,), *sums[key])), received=received[key], skipped=0))
-        for key in sorted(sums)
-    ]
+    counted = {key: _figures(Sum((key,), *sums[key])) for key in sorted(sums)}
+    if _is_of_messages(scope):
+        return [Step(begins=key, figures=item) for key, item in counted.items()]
+    skipped, received = dict.fromkeys(sums, 0), dict.fromkeys(sums, 0)
+    for hour, number in figures.skips_by_hour(tx, scope).items():
+        skipped[begun[hour]] += number
+    for hour, number in figures.events_by_hour(tx, scope).items() if not scope.mapping else ():
+        received[begun[hour]] += number
+    told = {key: replace(item, skipped=skipped[key], received=received[key]) for key, item in counted.items()}
+    return [Step(begins=key, figures=_heard(item) if scope.mapping else item) for key, item in told.items()]
 
 
 def _each(since: datetime, until: datetime) -> Iterable[datetime]:

@@ -103,6 +103,13 @@ def events_by_hour(tx: Transaction, scope: Scope) -> dict[datetime, int]:
     return {row[0]: int(row[1]) for row in tx.execute(query)}
 
 
+def skips_by_hour(tx: Transaction, scope: Scope) -> dict[datetime, int]:
+    """Return how often nothing was planned in each hour of a stretch."""
+    where = [*_within(schema.stat_reason, scope, SIDES), _REASON.kind == "skipped"]
+    query = select(_REASON.hour, func.sum(_REASON.number)).where(*where).group_by(_REASON.hour)
+    return {row[0]: int(row[1]) for row in tx.execute(query)}
+
+
 def countries(tx: Transaction, since: datetime, until: datetime) -> list[str]:
     """Return the countries that were counted in a stretch, for choosing one."""
     query = select(_STAT.country).where(_STAT.hour >= since, _STAT.hour < until, _STAT.country != "").distinct()
