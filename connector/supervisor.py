@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -99,7 +100,10 @@ class Supervisor:
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, ready: Callable[[], None]) -> None:
-        """Start everything, call ``ready``, and keep it alive until told to stop. Raises ConfigurationError."""
+        """Start everything, and keep it alive until told to stop; call ``ready`` once the web takes connections.
+
+        Raises ConfigurationError.
+        """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._stopping.set())
         metrics.prepare(self.settings.data / "metrics")
@@ -108,13 +112,23 @@ class Supervisor:
             for group in groups:
                 for child in group:
                     child.begin()
-            ready()
+            listens = False
             while not self._stopping.wait(POLL_SECONDS):
+                if not listens and (listens := self._listens()):
+                    ready()
                 for group in groups:
                     for child in group:
                         child.watch()
         finally:
             self._stop(groups)
+
+    def _listens(self) -> bool:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.settings.host, self.settings.host)  # noqa: S104
+        try:
+            socket.create_connection((host, self.settings.port), timeout=POLL_SECONDS).close()
+        except OSError:
+            return False
+        return True
 
     def _children(self) -> list[list[Child]]:
         """Return who is started in this order, and stopped in the reverse."""

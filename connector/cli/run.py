@@ -10,13 +10,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from connector.errors import ConfigurationError
 from connector.log import configure
 from connector.settings import Settings
+
+if TYPE_CHECKING:
+    from connector.security import Vault
+    from connector.store import Store
 
 DATA = click.option("--data", type=click.Path(path_type=Path), help="Data folder (CONNECTOR_DATA).")
 HOST = click.option("--host", help="Address to listen on (CONNECTOR_HOST; default 127.0.0.1).")
@@ -106,18 +110,16 @@ def web(data: Path | None, host: str | None, port: int | None, processes: int) -
     Example:
       DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector web --processes 2
     """
-    from connector.flow import lost_key
     from connector.log import GRANIAN
     from connector.security import Vault
-    from connector.store import Store, migrate
+    from connector.store import Store
     from connector.supervisor import follow_parent
 
     settings = _settings(data, host, port)
     store = Store(settings.database_url)
     if processes > 1 and store.is_sqlite:
         raise ConfigurationError("Several web processes need PostgreSQL; set DATABASE_URL or use --processes 1.")
-    migrate.require(store)
-    lost_key.require(store, Vault.open(settings.data, os.environ))
+    _require(store, Vault.open(settings.data, os.environ))
     store.close()
     follow_parent()
     serve("wsgi:app", settings.host, settings.port, processes, log_dictconfig=GRANIAN)
@@ -158,12 +160,11 @@ def worker(data: Path | None, burst: bool) -> None:
       DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector worker
     """
     from connector import jobs, queue
-    from connector.store import migrate
     from connector.supervisor import follow_parent
 
     _settings(data)
     tools = jobs.wiring()
-    migrate.require(tools.store)
+    _require(tools.store, tools.vault)
     if not tools.queue.ping():
         raise ConfigurationError(
             "Redis does not answer: set REDIS_URL, or use `connector run`, which brings an embedded server."
@@ -182,12 +183,11 @@ def clock(data: Path | None) -> None:
       DATABASE_URL=postgresql+psycopg://… REDIS_URL=redis://… connector clock
     """
     from connector import clock as ticking
-    from connector.store import migrate
     from connector.supervisor import follow_parent
     from connector.wiring import Wiring
 
     tools = Wiring(_settings(data))
-    migrate.require(tools.store)
+    _require(tools.store, tools.vault)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -218,6 +218,15 @@ def migrate(data: Path | None, revision: str) -> None:
     else:
         reached = migrations.upgrade(store, revision)
     click.echo(f"The database is at revision {reached or '(empty)'}" + (", as before." if reached == before else "."))
+
+
+def _require(store: Store, vault: Vault) -> None:
+    """Refuse to start on a database of another form, or with a key that opens nothing in it."""
+    from connector.flow import lost_key
+    from connector.store import migrate
+
+    migrate.require(store)
+    lost_key.require(store, vault)
 
 
 def _shown(settings: Settings) -> str:
