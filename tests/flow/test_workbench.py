@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from connector.flow import picker
+from connector.flow import ledger, picker
 from connector.flow.bubble import plain
 from connector.flow.workbench import (
     Bench,
@@ -32,7 +32,7 @@ from connector.flow.workbench import (
     remembered_fields,
 )
 from connector.mapping.kinds import kind_of
-from connector.model import ConsentState, Entry, EventId, Purpose, Reason, Send, Skip, Source, new_id, now
+from connector.model import ConsentState, ContactId, Entry, EventId, Purpose, Reason, Send, Skip, Source, new_id, now
 from connector.settings import Settings
 from connector.store import Store, consents, schema
 from connector.wiring import Wiring
@@ -81,6 +81,17 @@ def tell(house: House, name: str, /, **changes: Any) -> None:
         house.decide()
     assert house.post(fresh(told["payload"] | changes), told["topic"]).status_code == 200
     house.decide()
+
+
+def refuse(house: House, id_: ContactId, purpose: Purpose) -> None:
+    """Enter that somebody has refused."""
+    entry = Entry(
+        id=new_id(), contact_id=id_, purpose=purpose, state=ConsentState.REVOKED, source=Source.KEYWORD,
+        actor="the person", evidence="STOP", occurred_at=now(), learned_at=now(),
+    )  # fmt: skip
+    with house.store.write() as tx:
+        ledger.enter(tx, [("test", entry)], now())
+        assert consents.of(tx, [id_], [purpose])
 
 
 def event_of(house: House, type_: str) -> EventId:
@@ -320,21 +331,7 @@ def test_the_ledger_is_asked_about_whoever_has_the_number(house: House, bench: B
     house.publish("order_paid")
     tell(house, "order_paid")
     (contact,) = house.rows("contact")
-    entry = Entry(
-        id=new_id(),
-        contact_id=contact.id,
-        purpose=Purpose.UTILITY,
-        state=ConsentState.REVOKED,
-        source=Source.ADMIN,
-        actor="Ada",
-        evidence="a call",
-        occurred_at=now(),
-        learned_at=now(),
-    )
-    from connector.flow import ledger
-
-    with house.store.write() as tx:
-        ledger.enter(tx, [("test", entry)], now())
+    refuse(house, contact.id, Purpose.UTILITY)
     seen = show(bench, event=event_of(house, "order.paid"))
     assert seen.person is not None
     assert seen.person.contact.id == contact.id
@@ -406,22 +403,7 @@ def test_a_contact_mapping_shows_what_it_would_write_back(house: House, bench: B
     house.post(fresh(payload), "orders/create")
     house.decide()
     (contact,) = house.rows("contact")
-    entry = Entry(
-        id=new_id(),
-        contact_id=contact.id,
-        purpose=Purpose.MARKETING,
-        state=ConsentState.REVOKED,
-        source=Source.KEYWORD,
-        actor="the person",
-        evidence="STOP",
-        occurred_at=now(),
-        learned_at=now(),
-    )
-    from connector.flow import ledger
-
-    with house.store.write() as tx:
-        ledger.enter(tx, [("test", entry)], now())
-        assert consents.of(tx, [contact.id], [Purpose.MARKETING])
+    refuse(house, contact.id, Purpose.MARKETING)
     seen = preview_contact(bench, "shopify/contact", CONTACT, event_of(house, "order.created"))
     out = next(view for view in seen.fields if view.direction == "out" and view.contact == "consent.marketing")
     assert (seen.is_known, out.writes) == (True, "whatsapp_marketing_consent = UNSUBSCRIBED")
