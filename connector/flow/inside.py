@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from connector.errors import PayloadError
 from connector.model import Json, parse_json
@@ -13,6 +14,8 @@ from connector.model import Json, parse_json
 LONGEST = 200
 _FIELD = re.compile(r"([A-Za-z_][\w.\-\[\]]{0,150}):(?!//)(.*)", re.DOTALL)
 _PART = re.compile(r"[^.\[\]]+")
+_ESCAPED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)+"')
+"""A text of JSON in which something is written as an escape."""
 
 
 def test_of(term: str) -> Callable[[bytes], bool] | None:
@@ -30,29 +33,34 @@ def test_of(term: str) -> Callable[[bytes], bool] | None:
 
 
 def _in_text(needle: str) -> Callable[[bytes], bool]:
+    needle = normalize("NFC", needle)
+
     def holds(body: bytes) -> bool:
-        return needle in _read(body).casefold()
+        return needle in normalize("NFC", _read(body)).casefold()
 
     return holds
 
 
 def _read(body: bytes) -> str:
-    """Return a body as text; letters that JSON writes as escapes (``\\u00e9``) as what they are."""
+    """Return a body as text, and once more with what JSON writes as escapes (``\\u00e9``, ``\\"``) as it is read."""
     text = body.decode("utf-8", "replace")
-    if "\\u" not in text:
-        return text
+    return f"{text}\n{_ESCAPED.sub(_spelled, text)}" if "\\" in text else text
+
+
+def _spelled(written: re.Match[str]) -> str:
     try:
-        return text + json.dumps(json.loads(text), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return text
+        return f'"{json.loads(written[0], strict=False)}"'
+    except ValueError:  # no JSON
+        return written[0]
 
 
 def _in_field(path: Sequence[str], wanted: str, whole: str) -> Callable[[bytes], bool]:
-    last = f'"{path[-1]}"'.encode()
+    last, wanted = f'"{path[-1]}"'.encode(), normalize("NFC", wanted)
+    otherwise = _in_text(whole)
 
     def holds(body: bytes) -> bool:
         if last not in body:  # parsing costs a hundred times as much
-            return whole in body.decode("utf-8", "replace").casefold()
+            return otherwise(body)
         try:
             payload = parse_json(body)
         except (PayloadError, RecursionError):
@@ -83,7 +91,7 @@ def _at(value: Json, path: Sequence[str]) -> Iterator[Json]:
 
 def _written(value: Any) -> str:
     if isinstance(value, str):
-        return value.casefold()
+        return normalize("NFC", value).casefold()
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return json.dumps(value, ensure_ascii=False, default=str).casefold()

@@ -164,6 +164,26 @@ def test_a_search_inside_payloads_takes_texts_and_fields(room: Room, term: str) 
     assert "1 of 2 stored requests holds" in text
 
 
+@pytest.mark.parametrize(
+    ("written", "term"),
+    [
+        (r'{"note": "call me \"Ned\""}', 'me "ned"'),
+        (r'{"note": "a\\b"}', r"a\b"),
+        (r'{"url": "https:\/\/tea.example\/7"}', "https://tea.example/7"),
+        (r'{"note": "50%_off \ud83c\udf75"}', "50%_off 🍵"),
+        ('{"note": "Zoe\u0308"}', "zoë"),
+        ('{"note": "Zoë"}', "zoe\u0308"),
+        ('{"note": "Zoe\u0308"}', "note:zoë"),
+        (r'{"a": "\q", "note": "x"}', '"note": "x"'),
+    ],
+)
+def test_a_text_is_found_as_one_reads_it_however_it_is_written(written: str, term: str) -> None:
+    holds = inside(term)
+    assert holds is not None
+    assert holds(written.encode())
+    assert not holds(b'{"note": "50 off, Ned"}')
+
+
 @pytest.mark.parametrize("term", ["customer.phone:ann", "line_items[0].title:pot", "nobody", "test:true"])
 def test_a_search_inside_payloads_finds_no_more_than_is_there(room: Room, term: str) -> None:
     order(room)
