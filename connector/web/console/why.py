@@ -16,14 +16,18 @@ from connector.flow.story import Line, Tone, hidden, spoken
 from connector.flow.would import Would, would
 from connector.model import EventId, Permission, Step, now
 from connector.store import Transaction, counts, find, look
+from connector.store.deep import Dug
 from connector.store.views import DecisionRow, EventFile, EventFilter, EventRow, MessageFile, MessageFilter, RequestRow
+from connector.web.console.events import within
 from connector.web.console.frame import console, needs, store, tools
-from connector.web.console.lists import argument, id_argument
+from connector.web.console.lists import address, argument, id_argument
 from connector.web.console.people import REFUSED, allowed, who_is_meant
 
 MOST_EVENTS = 8
 """So many of the newest events are told gate by gate."""
 MOST_PEOPLE = 8
+SHORTEST = 3
+"""Characters that are worth a search inside payloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ def why() -> str | AnyResponse:
         parked = list(found.parked)
         several = named and len(people) > 1
         shown = [] if several else [_tell(tx, row.id) for row in events[:MOST_EVENTS]]
+        unknown = not (people or events or requests or parked)
+        inside, dug = _inside(tx, term) if unknown else ([], None)
         unread = counts.troubled(tx)
     if len(requests) == 1 and not (events or people):
         return redirect(url_for("console.stored_request", number=requests[0].id), 303)
@@ -95,7 +101,10 @@ def why() -> str | AnyResponse:
         older=max(0, len(events) - MOST_EVENTS),
         requests=requests,
         parked=parked,
-        nothing=None if people or events or requests or parked else explain.explain(store(), term)[0],
+        inside=inside,
+        dug=dug,
+        address=address,
+        nothing=explain.explain(store(), term)[0] if unknown and not inside else None,
         near=found.near,
         present=_present(now_of, [row.id for row in events]),
         now_of=now_of,
@@ -112,6 +121,14 @@ def _is_id(term: str) -> bool:
 def _recent(tx: Transaction) -> list[EventRow]:
     """Return the newest events that led to nothing: what somebody may want to ask about."""
     return look.list_events(tx, EventFilter(verdict="skip"), most=6)
+
+
+def _inside(tx: Transaction, term: str) -> tuple[list[EventRow], Dug | None]:
+    """Return the events whose payload holds a term that names nobody we know: who never got a message may be there."""
+    if len(term) < SHORTEST:
+        return [], None
+    narrowed, dug = within(tx, EventFilter(), term, None)
+    return (look.list_events(tx, narrowed, most=find.MOST) if dug and dug.request_ids else []), dug
 
 
 def _events(tx: Transaction, found: find.Found, people: Iterable[Portrait]) -> list[EventRow]:

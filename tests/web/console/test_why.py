@@ -116,6 +116,20 @@ def test_nothing_found_teaches_where_to_look(scene: Traffic, room: Room) -> None
     assert "/events?verdict=none" in text
 
 
+def test_who_is_in_a_payload_alone_is_found_there(scene: Traffic, room: Room) -> None:
+    event = order(room)
+    other = order(room, id=7, admin_graphql_api_id="", name="#7", email="bob@example.org", customer={"id": 8})
+    for term in ("Änn", "ann@example.org"):
+        text = room.client().get("/why", query_string={"q": term}).text
+        assert "It stands inside what was received" in text
+        assert f'href="/why?q={event}"' in text
+        assert other not in text
+        assert "Nothing is known of that" not in text
+    for term in ("nobody@example.org", "Än"):  # two letters stand in every payload
+        assert "Nothing is known of that" in room.client().get("/why", query_string={"q": term}).text
+    assert event not in room.client("viewer").get("/why", query_string={"q": "Änn"}).text
+
+
 def test_a_person_without_events_says_what_that_means(scene: Traffic, room: Room) -> None:
     contact = scene.person()
     assert "No event is stored about this person" in read(room.client(), f"/why?q={contact}")
