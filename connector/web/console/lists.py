@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, request
+from markupsafe import Markup, escape
 
 from connector.flow import audit, mask
 from connector.flow.story import is_number
@@ -33,6 +34,7 @@ MOST_CSV = 100_000
 """Rows of one file."""
 CSV_PAGE = 1000
 ID = re.compile(r"[0-9a-z]{1,26}")
+_LONG = re.compile(r"[\w/.]{24,}")
 _KEY = re.compile(r"[a-z_]+\.[a-z_]+(:[a-z_]{1,30})?(:(?=\D*\d)[\w.+\-]{1,80}){1,2}")
 
 
@@ -114,6 +116,12 @@ def address(path: str, given: Mapping[str, object], **changed: object) -> str:
 def named(label: str | None) -> str:
     """Show what people call an order; what is no number may be somebody's name, and is masked like one."""
     return label if label and is_number(label) else personal(label)
+
+
+@console.app_template_filter("parted")
+def parted(text: str) -> Markup:
+    """Show words of which some are long, such as a vendor's topics, so that a line may end between their parts."""
+    return Markup(_LONG.sub(lambda word: re.sub(r"([/._])", r"\1<wbr>", word[0]), str(escape(text))))  # noqa: S704
 
 
 @console.app_template_filter("keyed")

@@ -22,6 +22,13 @@ def test_what_produced_nothing_comes_first_in_grey_or_red(scene: Traffic, room: 
     assert listed(read(room.client("viewer"), "/requests?state=unreadable")) == [str(number)]
 
 
+def test_the_lines_of_a_long_topic_end_between_its_parts(scene: Traffic, room: Room) -> None:
+    scene.request(state="ignored", topic="customers_marketing_consent/update", words="<b>customers_marketing_consent/")
+    text = read(room.client(), "/requests")
+    assert "customers_<wbr>marketing_<wbr>consent/<wbr>update" in text
+    assert "<b>" not in text.partition("<tbody>")[2].partition("</tbody>")[0]
+
+
 def test_every_request_says_what_came_of_it(scene: Traffic, room: Room) -> None:
     scene.message()
     scene.reply()
