@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -58,7 +59,10 @@ def compile_(
         found = find_all(tx, who, mentions, records) if who else _of_records(tx, mentions, records)
         names = look.account_names(tx)
         told = {"format": FORM, "exported_at": now().isoformat()}
-        return told | _person(tx, who, names) | _history(tx, who, found, names) | _requests(tx, accounts, found, names)
+        requests = _requests(tx, accounts, found, names)
+        theirs = [item["id"] for item in requests["requests"] if "left_out" not in item]
+        found = replace(found, own_events=found.own_events | traces.events_of(tx, theirs))
+        return told | _person(tx, who, names) | _history(tx, who, found, names) | requests
 
 
 def _of_records(tx: Transaction, mentions: Mentions, records: Collection[Subject]) -> Traces:

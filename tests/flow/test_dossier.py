@@ -43,6 +43,14 @@ def test_a_delivery_about_one_thing_is_told_with_its_body(stage: Stage) -> None:
     assert all("left_out" not in item for item in told.values())
 
 
+def test_what_was_made_of_a_delivery_that_names_them_is_told_though_no_record_is_theirs(stage: Stage) -> None:
+    jane = stage.world.person(JANE)
+    stage.world.person(JOHN)
+    stage.post("orders/paid", id=77, name="#1001", customer={"id": 55}, phone=JANE)
+    stage.post("orders/paid", id=78, name="#1002", customer={"id": 56}, phone=JOHN)
+    assert [item["label"] for item in compile_(stage.store, Doors(), jane)["events"]] == ["#1001"]
+
+
 def test_a_delivery_about_several_people_is_named_without_its_body(stage: Stage) -> None:
     jane = stage.world.person(JANE)
 
