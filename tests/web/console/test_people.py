@@ -171,6 +171,7 @@ def test_the_proof_is_a_page_of_its_own_whose_style_may_run(scene: Traffic, room
     policy = answer.headers["Content-Security-Policy"]
     assert "style-src 'sha256-" in policy
     assert "unsafe" not in policy
+    assert "style=" not in answer.text, "the policy forbids it: columns would be of another width than in a file"
     assert room.client("viewer").get(f"/people/{contact}/proof").status_code == 403
 
 
