@@ -179,7 +179,7 @@ def as_csv(sheet: Sheet, filters: Iterable[str]) -> Response:
             )  # fmt: skip
 
     answer = Response(rows(), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{sheet.name}s-{now():%Y-%m-%d}.csv"'
+    answer.headers["Content-Disposition"] = f'attachment; filename="{request.path.strip("/")}-{now():%Y-%m-%d}.csv"'
     return answer
 
 

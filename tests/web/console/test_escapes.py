@@ -89,3 +89,9 @@ def test_no_cell_of_a_file_is_a_formula(room: Room, hostile: Crowd, path: str) -
     assert [cell for cell in cells if cell[:1] in ("=", "+", "@", "\t", "\r") or re.match(r"-[^\d]", cell)] == []
     assert "events" not in path or any(cell == f"'{FORMULA}" for cell in cells)
     assert answer.headers["Content-Disposition"].isascii()
+
+
+@pytest.mark.parametrize("name", ["events", "messages", "people"])
+def test_a_file_is_called_as_its_page(room: Room, name: str) -> None:
+    answer = room.client().get(f"/{name}?format=csv")
+    assert answer.headers["Content-Disposition"].startswith(f'attachment; filename="{name}-2')
