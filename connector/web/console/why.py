@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from flask import redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -47,6 +48,7 @@ class Chain:
 
     mapping: str
     version: int
+    at: datetime
     tone: str
     outcome: str
     gates: tuple[Gate, ...]
@@ -190,13 +192,21 @@ def _chain(file: EventFile, made: DecisionRow) -> Chain:
     if made.verdict != "send" or message is None:
         cause = CAUSES.get(made.reason)
         return Chain(
-            made.mapping, made.version, Tone.SKIP, f"skipped: {spoken(made.reason)}", tuple(gates), cause, None, ()
+            made.mapping,
+            made.version,
+            made.at,
+            Tone.SKIP,
+            f"skipped: {spoken(made.reason)}",
+            tuple(gates),
+            cause,
+            None,
+            (),
         )
     row = message.message
     life = hidden(tell_life(message, of=file.event))
     gates.append(_last_gate(message))
     return Chain(
-        made.mapping, made.version, tone_of(row.state), f"message {spoken(row.state)}", tuple(gates),
+        made.mapping, made.version, made.at, tone_of(row.state), f"message {spoken(row.state)}", tuple(gates),
         CAUSES.get(row.reason), message, tuple(life),
     )  # fmt: skip
 

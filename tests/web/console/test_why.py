@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from connector.model import ConsentState, Purpose, Reason, State
-from tests.scene import PHONE
+from tests.scene import PHONE, START
 from tests.web.console.room import Room
 from tests.web.console.test_events import order
 from tests.web.console.traffic import EVIL, Traffic, assert_plain, read
@@ -36,6 +37,20 @@ def test_orders_and_people_lead_to_every_gate(scene: Traffic, room: Room, term: 
     }
     assert "Nothing says that the person agreed to this purpose." in text
     assert f'href="/people/{contact}"' in text
+
+
+def test_of_several_decisions_those_made_later_say_when(scene: Traffic, room: Room) -> None:
+    event = scene.event()
+    scene.skip(event)
+    scene.skip(event, at=START + timedelta(hours=2))
+    text = read(room.client(), "/why?q=1001")
+    assert text.count(", decided <time") == 1
+
+
+def test_a_message_leads_to_the_whole_answer(scene: Traffic, room: Room) -> None:
+    id_ = scene.message()
+    assert f'href="/why?q={id_}"' in read(room.client("viewer"), f"/messages/{id_}")
+    assert gates(read(room.client("viewer"), f"/why?q={id_}"))
 
 
 def test_ids_of_every_kind_are_answered(scene: Traffic, room: Room) -> None:
