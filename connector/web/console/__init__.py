@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Flask, g, request, url_for
 from flask_bootstrap import Bootstrap5
+from flask_compress import Compress
 from flask_wtf.csrf import CSRFProtect
 
 from connector.flow.keepsake import keepsake
@@ -64,6 +65,7 @@ def install(app: Flask, tools: Wiring, signed_in: SignedIn) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         BOOTSTRAP_SERVE_LOCAL=True,
+        COMPRESS_MIMETYPES=["text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"],
         SEND_FILE_MAX_AGE_DEFAULT=me.YEAR,  # addresses of assets carry their version
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
         MAX_CONTENT_LENGTH=1024 * 1024,
@@ -72,6 +74,7 @@ def install(app: Flask, tools: Wiring, signed_in: SignedIn) -> None:
     )
     app.extensions["signed_in"] = signed_in
     Bootstrap5(app)
+    Compress(app)
     CSRFProtect(app)
     app.jinja_env.globals.update(may=may, nonce=nonce, asset=_asset, theme=_theme)
     app.context_processor(lambda: {"actor": g.get("actor")})
