@@ -76,6 +76,7 @@ def _write_elsewhere_while_a_row_is_added(page: Page) -> None:
         page.locator("button[value='row:c']").click(no_wait_after=True)
     box = page.locator(f"[name='{FIRST}']")
     box.fill("Hello")
+    page.wait_for_timeout(500)  # a preview is due by now, and must not cost the row
     with page.expect_response(lambda answer: answer.url.endswith("/edit")):
         for route in held:
             route.continue_()

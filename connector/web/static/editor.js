@@ -64,7 +64,7 @@
   const given = () => new URLSearchParams(new FormData(form));
   async function look() {
     clearTimeout(timer);
-    if (!form.dataset.preview) return;
+    if (!form.dataset.preview || drawing) return; // what is drawn anew is the answer, and asks again for what came later
     try {
       const text = await ask(form.dataset.preview, given(), "application/json");
       if (text !== null) show(JSON.parse(text));
@@ -199,9 +199,29 @@
     }
   });
 
-  // ---- rows and groups: the server draws anew, in place ----
+  // ---- rows and groups: the server draws anew, in place, one thing after the other ----
+  let drawing = false;
+  let after = null;
+  let missed = false;
   async function rerender(value, name) {
+    if (drawing) { // a choice waits its turn; a second click on a button may mean another row by then
+      if (name) after = [value, name];
+      return;
+    }
+    drawing = true;
+    try {
+      await draw(value, name);
+    } finally {
+      drawing = false;
+    }
+    const next = after;
+    after = null;
+    if (next) rerender(...next);
+    else if (missed) look();
+  }
+  async function draw(value, name) {
     clearTimeout(timer);
+    missed = true;
     const data = given();
     data.set("do", value);
     const open = Array.from(document.querySelectorAll("details[id]"), (each) => [each.id, each.open]);
@@ -217,8 +237,8 @@
     }
     if (text === null) return;
     const page = new DOMParser().parseFromString(text, "text/html");
-    // what was typed while the server drew is kept, and so is the place of the cursor
-    const typed = Array.from(form.elements).filter((box) => box.name && /^(text|search|textarea)$/.test(box.type) && clean(box.value) !== clean(data.get(box.name) ?? ""));
+    // what was typed or chosen while the server drew is kept, and so is the place of the cursor
+    const typed = Array.from(form.elements).filter((box) => box.name && /^(text|search|textarea|select-one)$/.test(box.type) && clean(box.value) !== clean(data.get(box.name) ?? ""));
     const active = document.activeElement;
     const [at, caret] = form.contains(active) && active.name !== "do" ? [active.name, active.selectionStart] : [name, null];
     for (const id of ["middle", "side", "phone", "verdict", "sentence", "mend", "words", "kept", "strip-words", "languages"]) {
@@ -230,7 +250,7 @@
     for (const item of document.querySelectorAll("details[data-open]")) item.open = true;
     for (const box of typed) {
       const next = form.elements.namedItem(box.name);
-      if (next?.type === box.type) next.value = box.value;
+      if (next?.type === box.type && (!next.options || Array.from(next.options).some((each) => each.value === box.value))) next.value = box.value;
     }
     document.dispatchEvent(new CustomEvent("drawn", { detail: form }));
     for (const box of form.querySelectorAll(".expr")) grow(box);
@@ -243,7 +263,7 @@
       target.focus({ preventScroll: true });
       if (!wanted && caret !== null && target.setSelectionRange) target.setSelectionRange(caret, caret);
     }
-    if (typed.length) soon();
+    missed = typed.length > 0;
     if (by("fields") && listTop) by("fields").scrollTop = listTop;
     scrollTo({ top, behavior: "instant" });
     if (target?.scrollIntoView) target.scrollIntoView({ block: "nearest" });
