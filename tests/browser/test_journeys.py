@@ -34,8 +34,7 @@ def test_whoever_starts_it_comes_to_a_first_message_by_clicks_alone(
 ) -> None:
     stage = open_stage()
     stage.run("--sandbox")
-    printed = re.search(r"http://\S+/setup\?token=\S+", stage.log.read_text())
-    assert printed, stage.tail()
+    printed = stage.until("where to begin", lambda: re.search(r"http://\S+/setup\?token=\S+", stage.log.read_text()))
     window = open_window(f"http://127.0.0.1:{stage.port}")
     page = window.page
 
@@ -121,7 +120,7 @@ def test_an_editor_maps_a_field_sees_it_live_and_it_is_what_is_sent(town: Town) 
     expect(screen).to_contain_text(re.compile(r"Hi No\. \d+,"))
     window.keep("editor-live")
     page.get_by_role("button", name="Save draft").click()
-    page.wait_for_load_state()
+    expect(page.locator(".said")).to_contain_text("Draft saved")
     assert window.grave() == []
 
     # nothing has changed for customers before it is published
