@@ -97,6 +97,8 @@ def _narrow_events(query: Select[Any], wanted: EventFilter) -> Select[Any]:
         )
         if value
     ]
+    if wanted.verdict or wanted.reason:
+        about.append(stats.is_first())
     return query.where(exists().where(_DECISION.event_id == _EVENT.id, *about)) if about else query
 
 

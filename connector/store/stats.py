@@ -43,6 +43,7 @@ _PREFIX, _COARSE = 7, 6
 
 _MESSAGE = schema.message.c
 _DECISION = schema.decision.c
+_EARLIER = schema.decision.alias("earlier")
 _EVENT = schema.event.c
 _RECEIPT = schema.receipt.c
 _SEQUEL = schema.sequel.c
@@ -67,6 +68,18 @@ def hour_of(at: datetime) -> datetime:
 def is_counted() -> ColumnElement[bool]:
     """Tell of a message whether it is counted: no test, no answer in free words."""
     return and_(_MESSAGE.template != "", _MESSAGE.trial.is_(False))
+
+
+def is_first() -> ColumnElement[bool]:
+    """Tell of a decision whether it is its mapping's first about the event: a replay decides about the same anew."""
+    return (
+        ~select(literal_column("1"))
+        .select_from(_EARLIER)
+        .where(_EARLIER.c.event_id == _DECISION.event_id, _EARLIER.c.mapping == _DECISION.mapping)
+        .where(_EARLIER.c.id < _DECISION.id)
+        .correlate(schema.decision)
+        .exists()
+    )
 
 
 def word_of() -> ColumnElement[str]:
@@ -184,7 +197,7 @@ def _skips(since: str, until: str) -> Select[Any]:
             literal("skipped").label("kind"), _DECISION.reason.label("word"), func.count().label("number"),
         )
         .join(schema.event, _EVENT.id == _DECISION.event_id)
-        .where(_DECISION.id >= since, _DECISION.id < until, _DECISION.verdict == "skip")
+        .where(_DECISION.id >= since, _DECISION.id < until, _DECISION.verdict == "skip", is_first())
         .group_by(_DECISION.mapping, _EVENT.account_id, _DECISION.reason)
     )  # fmt: skip
 

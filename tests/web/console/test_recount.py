@@ -49,6 +49,10 @@ def a_week_of_a_shop(scene: Traffic, room: Room) -> Traffic:
         if dice.random() < 0.4:
             reason = dice.choice(("no_agreement", "condition_not_met"))
             scene.skip(scene.event(at=at), at=at, mapping=dice.choice(("paid", "cart")), reason=reason)
+    with room.store.read() as tx:
+        decided = tx.execute(select(schema.decision).order_by(schema.decision.c.id)).all()
+    for row in decided[::5]:  # replayed: what is decided again is nothing new
+        scene.skip(row.event_id, at=row.at + timedelta(minutes=dice.randrange(600)), mapping=row.mapping)
     rollup.roll_up(room.store)
     with room.store.write() as tx:  # long after they were counted first
         told = [(kind, id_) for id_ in sent for kind in ("reply", "tap", "order", "opt_out") if dice.random() < 0.15]
@@ -99,7 +103,10 @@ def facts(store: Store) -> list[Fact]:
         whose = {row.id: row.account_id for row in tx.execute(select(schema.event))}
         for id_, source in whose.items():
             found.append((moment_of(id_), {"source": source}, Counter(events=1)))
-        for row in tx.execute(select(schema.decision).where(schema.decision.c.verdict == "skip")).mappings():
+        first: dict[tuple[str, str], Any] = {}
+        for row in tx.execute(select(schema.decision).order_by(schema.decision.c.id)).mappings():
+            first.setdefault((row["event_id"], row["mapping"]), row)
+        for row in (each for each in first.values() if each["verdict"] == "skip"):
             sides = {"mapping": row["mapping"], "source": whose[row["event_id"]]}
             found.append((moment_of(row["id"]), sides, Counter(skipped=1)))
     return found
