@@ -70,7 +70,7 @@ def listen(crowd: Crowd, heard: Sequence[Heard]) -> None:
 def _sighting(item: Heard) -> Sighting:
     sender = item.item.sender if isinstance(item.item, Reply | Preference) else None
     keys = keys_of(sender) if sender else ()
-    return Sighting(keys=keys, name=sender.name if sender else "", seen_at=item.item.occurred_at)
+    return Sighting(keys=keys, alias=sender.name if sender else "", seen_at=item.item.occurred_at)
 
 
 def _spoken(replies: Iterable[tuple[AccountId, Reply, ContactId]]) -> dict[tuple[ContactId, AccountId], datetime]:

@@ -96,7 +96,7 @@ class People:
     def rekey(self, tx: Transaction, change: Rekey, at: datetime) -> Met:
         """Let a person be known by another number or user id as well; the old ones stay theirs."""
         old, new = keys_of(change.old), keys_of(change.new)
-        return self.meet(tx, [Sighting(keys=(*new, *old), name=change.new.name, seen_at=at)], at)
+        return self.meet(tx, [Sighting(keys=(*new, *old), alias=change.new.name, seen_at=at)], at)
 
     def merge(self, tx: Transaction, keep: ContactId, gone: ContactId, words: str, at: datetime) -> Changed:
         """Make two contacts one, on somebody's word; both histories stay. Returns the standings that changed."""
@@ -254,6 +254,8 @@ class _Room:
             for name in ("name", "email", "region", "locale", "timezone")
             if getattr(sighting, name)
         }
+        if sighting.alias and not before.name:
+            told.setdefault("name", sighting.alias)
         number = next((key for key in addresses if key.kind in (KeyKind.PHONE, KeyKind.WA_ID)), None)
         if number is not None and number.value not in spellings(before.phone):
             told |= {"phone": number.value, "raw_phone": sighting.raw_phone}

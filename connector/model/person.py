@@ -44,6 +44,8 @@ class Sighting:
     raw_phone: str = field(default="", repr=False)
     """The number as it was written."""
     name: str = field(default="", repr=False)
+    alias: str = field(default="", repr=False)
+    """What they call themselves on the channel: their name where nobody told another."""
     email: str = field(default="", repr=False)
     region: str = ""
     """Two ISO letters."""

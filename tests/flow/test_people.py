@@ -130,6 +130,15 @@ class TestRecognition:
         found = load(store, id_)
         assert (found.name, found.email) == ("Ann Example", "ann@example.com")
 
+    def test_what_they_call_themselves_is_their_name_until_somebody_tells_another(self, store: Store) -> None:
+        id_ = see(store, phone(ANN), alias="annie 🌸")
+        assert load(store, id_).name == "annie 🌸"
+
+        see(store, phone(ANN), name="Ann Example", alias="annie")
+        see(store, phone(ANN), alias="Annie from work")
+
+        assert load(store, id_).name == "Ann Example"
+
     def test_an_address_for_mail_recognises_nobody(self, store: Store) -> None:
         assert see(store, phone(ANN), email="family@example.com") != see(store, phone(BEN), email="family@example.com")
 
