@@ -85,7 +85,7 @@ def _counts(found: Traces) -> list[tuple[int, str]]:
         (len(found.messages), "messages to them are emptied; that one was sent, and when, stays for the counts"),
         (len(found.to_others), "messages to other people about their orders lose what they say"),
         (len(found.inbound), "of their own messages and choices are emptied"),
-        (len(found.own_events), "events about them, and any that only mentions them, lose the reasons that were weighed"),
+        (len(found.own_events), "events about them, and any that mentions them, lose the reasons that were weighed"),
         (len(found.requests), "stored requests, and any other that mentions them, are emptied for good: no replay"),
     ]  # fmt: skip
 
