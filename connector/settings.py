@@ -50,12 +50,11 @@ class Settings:
         public = (env.get("CONNECTOR_PUBLIC_URL") or "").rstrip("/")
         if public and (urlsplit(public).scheme not in ("http", "https") or not urlsplit(public).hostname):
             raise ConfigurationError("CONNECTOR_PUBLIC_URL must be a URL such as https://connect.example.org")
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - only compared
         return cls(
             data=data,
             database_url=env.get("DATABASE_URL") or f"sqlite:///{data / 'connector.db'}",
             redis_url=env.get("REDIS_URL") or "",
-            public_url=public or f"http://{shown}:{port}",
+            public_url=public or f"http://{_reached_at(host)}:{port}",
             host=host,
             port=port,
             body_cap=_number(env.get("CONNECTOR_BODY_CAP") or BODY_CAP, "CONNECTOR_BODY_CAP", 64 * 1024 * 1024),
@@ -63,18 +62,26 @@ class Settings:
             trusted_proxies=_networks(env.get("CONNECTOR_TRUSTED_PROXIES") or "") or LOOPBACK,
         )
 
+    @property
+    def local_host(self) -> str:
+        """Where this machine itself reaches the web."""
+        return _reached_at(self.host)
+
     def webhook_url(self, token: str) -> str:
         """Return the address to paste at the vendor for the account with this token."""
         return f"{self.public_url}/hooks/{token}"
 
     def local_url(self, token: str) -> str:
         """Return the same address as this machine itself reaches it, whatever the public one is."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - only compared
-        return f"http://{host}:{self.port}/hooks/{token}"
+        return f"http://{self.local_host}:{self.port}/hooks/{token}"
 
     def authorize_url(self, name: str, step: str) -> str:
         """Return the address where an account's authorization begins (``start``) or ends (``callback``)."""
         return f"{self.public_url}/authorize/{name}/{step}"
+
+
+def _reached_at(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - only compared
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -123,9 +123,8 @@ class Supervisor:
             self._stop(groups)
 
     def _listens(self) -> bool:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.settings.host, self.settings.host)  # noqa: S104
         try:
-            socket.create_connection((host, self.settings.port), timeout=POLL_SECONDS).close()
+            socket.create_connection((self.settings.local_host, self.settings.port), timeout=POLL_SECONDS).close()
         except OSError:
             return False
         return True

@@ -82,9 +82,8 @@ def run(
     store.close()
 
     def ready() -> None:
-        click.echo(
-            f"{'Sign in at:' if door == 'sign-in' else 'Create the owner at:':<20} http://{_shown(settings)}/{door}"
-        )
+        words = "Sign in at:" if door == "sign-in" else "Create the owner at:"
+        click.echo(f"{words:<20} http://{settings.local_host}:{settings.port}/{door}")
         click.echo(f"Webhooks arrive at:  {settings.public_url}/hooks/…  (connector accounts list shows each)")
 
     Supervisor(settings, workers, web_processes, _sandbox(settings) if sandbox else None).run(ready)
@@ -227,11 +226,6 @@ def _require(store: Store, vault: Vault) -> None:
 
     migrate.require(store)
     lost_key.require(store, vault)
-
-
-def _shown(settings: Settings) -> str:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - only compared
-    return f"{host}:{settings.port}"
 
 
 def _require_free(settings: Settings) -> None:
