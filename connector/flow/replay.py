@@ -18,10 +18,10 @@ from connector.flow.decide import REPLAY
 from connector.flow.tasks import Progress, Tools, kind
 from connector.model import Permission, RequestId
 from connector.store import Store, Transaction, find, look, requeue
+from connector.store.inbox import UNREAD
 from connector.store.tasks import Task
 from connector.store.views import EventFilter, MessageFilter
 
-FAILED = ("unreadable", "broken")
 CHUNK = 1000
 """Requests in one transaction, so that others get their turn."""
 STEP = 200
@@ -107,7 +107,7 @@ def survey(store: Store, selection: Selection, source: Source = Source.REQUEST) 
         raise ConfigurationError("Say what to replay: an order, an id, --unreadable, or --since 2h.")
     with store.read() as tx:
         ids, capped = _named(tx, selection.term) if selection.term else (None, False)
-        states = FAILED if selection.unreadable else ()
+        states = UNREAD if selection.unreadable else ()
         picked = requeue.pick(tx, states=states, since=selection.since, ids=ids)
         known = requeue.known(tx, picked)
         waiting = len(look.list_requests(tx, ("new",), ids=ids)) if ids else 0

@@ -137,7 +137,7 @@ def _verdicts(tx: Transaction) -> tuple[Verdicts, ...]:
 
 def requests_by_state(tx: Transaction) -> dict[RequestState, int]:
     """Count requests; every state has a number. Read from indexes alone: bodies are long."""
-    barren = select(_REQUEST.state, func.count()).where(text(schema.BARREN)).group_by(_REQUEST.state)
+    barren = select(_REQUEST.state, func.count()).where(text(schema.IS_BARREN)).group_by(_REQUEST.state)
     found = dict.fromkeys(RequestState, 0) | {RequestState(row[0]): row[1] for row in tx.execute(barren)}
     every = select(func.count()).select_from(schema.request)
     found[RequestState.NEW] = tx.scalar(every.where(text("state = 'new'"))) or 0
@@ -147,9 +147,8 @@ def requests_by_state(tx: Transaction) -> dict[RequestState, int]:
 
 def troubled(tx: Transaction) -> int:
     """Count the requests that need a person (unreadable, or broken on our side) among the newest fruitless ones."""
-    newest = select(_REQUEST.state).where(text(schema.BARREN)).order_by(_REQUEST.id.desc()).limit(RECENT).subquery()
-    states = (RequestState.UNREADABLE, RequestState.BROKEN)
-    return tx.scalar(select(func.count()).select_from(newest).where(newest.c.state.in_(states))) or 0
+    newest = select(_REQUEST.state).where(text(schema.IS_BARREN)).order_by(_REQUEST.id.desc()).limit(RECENT).subquery()
+    return tx.scalar(select(func.count()).select_from(newest).where(newest.c.state.in_(schema.UNREAD))) or 0
 
 
 def funnel(tx: Transaction, since: datetime | None = None, *, mapping: str = "") -> Funnel:

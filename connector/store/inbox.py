@@ -13,6 +13,8 @@ from sqlalchemy import bindparam, func, or_, select, tuple_, update
 from connector.model import AccountId, Request, RequestId, Verified, now
 from connector.store.dialect import insert_new, lock_rows
 from connector.store.engine import Transaction
+from connector.store.schema import BARREN as BARREN
+from connector.store.schema import UNREAD as UNREAD
 from connector.store.schema import request
 
 MAX_TRIES = 5

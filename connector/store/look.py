@@ -15,7 +15,6 @@ from connector.model import AccountId, ContactId, MessageId, State, Status, Step
 from connector.store import about, reactions, schema, stats, templates
 from connector.store.engine import Transaction
 from connector.store.views import (
-    BARREN,
     NONE,
     AttemptRow,
     Consequences,
@@ -149,7 +148,7 @@ def narrow_messages(query: Select[Any], wanted: MessageFilter) -> Select[Any]:
 
 def list_requests(
     tx: Transaction,
-    states: Sequence[str] = BARREN,
+    states: Sequence[str] = schema.BARREN,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -164,7 +163,7 @@ def list_requests(
     query = select(*columns, func.length(_REQUEST.body).label("size")).order_by(_REQUEST.id.desc()).limit(most)
     if states:
         query = query.where(_REQUEST.state.in_(states))
-        query = query.where(text(schema.BARREN)) if set(states) <= set(BARREN) else query
+        query = query.where(text(schema.IS_BARREN)) if set(states) <= set(schema.BARREN) else query
     if since:
         query = query.where(_REQUEST.received_at >= since)
     if until:

@@ -71,8 +71,12 @@ account = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
-BARREN = "state IN ('ignored', 'unreadable', 'broken')"
-"""Of a request: nothing came of it. A query that says so in these words reads an index, and no bodies."""
+UNREAD = ("unreadable", "broken")
+"""States of requests that could not be read, for their own fault or for ours."""
+BARREN = ("ignored", *UNREAD)
+"""States of requests of which nothing came."""
+IS_BARREN = f"state IN ({', '.join(map(repr, BARREN))})"
+"""A query that says so in these words reads an index, and no bodies."""
 
 request = Table(  # the inbox: raw, verified
     "request",
@@ -98,7 +102,7 @@ request = Table(  # the inbox: raw, verified
         postgresql_where=text("state = 'new'"),
     ),
     Index("ix_request_received", "received_at"),
-    Index("ix_request_barren", "id", "state", sqlite_where=text(BARREN), postgresql_where=text(BARREN)),
+    Index("ix_request_barren", "id", "state", sqlite_where=text(IS_BARREN), postgresql_where=text(IS_BARREN)),
 )
 
 event = Table(

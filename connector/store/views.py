@@ -12,8 +12,6 @@ from connector.store.labels import LabelChange
 from connector.store.reactions import Reaction
 from connector.store.wanted import Row
 
-BARREN = ("ignored", "unreadable", "broken")
-"""States of requests that produced nothing."""
 NONE = "none"
 """As a word of a filter: those of which none was told."""
 

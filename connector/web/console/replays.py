@@ -10,6 +10,7 @@ from connector.flow import tasks
 from connector.flow.replay import Source
 from connector.model import Permission
 from connector.store import Transaction, look
+from connector.store.inbox import UNREAD
 from connector.store.views import EventFilter
 from connector.web.console.events import event_filter, within
 from connector.web.console.frame import actor, console, needs, record, refuse, say, store, tools
@@ -57,8 +58,8 @@ def _chosen(tx: Transaction) -> tuple[list[int], str]:
         many = len(events) + len(numbers)
         kind = "event" if events and not numbers else "request"
         return [*found, *numbers], f"{many:,} {kind}{'' if many == 1 else 's'} that you have chosen"
-    if state := one_of("requests", ("unreadable", "broken", "unread")):
-        states = ("unreadable", "broken") if state == "unread" else (state,)
+    if state := one_of("requests", (*UNREAD, "unread")):
+        states = UNREAD if state == "unread" else (state,)
         found = [row.id for row in look.list_requests(tx, states, most=MOST)]
         return found, "every request that could not be read"
     if "events" not in request.args:

@@ -14,8 +14,7 @@ from connector.flow.received import tell_requests
 from connector.model import Json, Permission, RequestId, parse_json
 from connector.store import counts, inbox, look
 from connector.store.deep import dig
-from connector.store.inbox import ERASED, RequestState
-from connector.store.views import BARREN
+from connector.store.inbox import BARREN, ERASED, UNREAD, RequestState
 from connector.web.console.events import raw
 from connector.web.console.frame import console, missing, needs, store, tools
 from connector.web.console.lists import WINDOWS, address, argument, number_argument, one_of, span
@@ -25,7 +24,7 @@ from connector.web.console.sight import sees_people
 SHOWN = {
     "": BARREN,
     "all": (),
-    "unread": ("unreadable", "broken"),
+    "unread": UNREAD,
     **{state.value: (state.value,) for state in RequestState},
 }
 
