@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -52,7 +52,7 @@ def of_mapping(view: Callable[Concatenate[MappingRow, P], R]) -> Callable[..., R
     return found
 
 
-def head(row: MappingRow, at: str) -> dict[str, object]:
+def head(row: MappingRow, at: str) -> dict[str, Any]:
     """Return what every page of a mapping needs: its title, what is in force, its versions (the newest first)."""
     with store().read() as tx:
         versions = mappings.versions(tx, row.name)

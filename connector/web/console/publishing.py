@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from connector.errors import ConfigurationError, MappingError
 from connector.flow import differences, drift, publish
 from connector.model import Permission
-from connector.store import mappings, recent
+from connector.store import recent
 from connector.store.mappings import Conflict, MappingRow
 from connector.web.console.frame import actor, console, needs, record, refuse, say, store, tools
 from connector.web.console.mappings import described, head, of_mapping
@@ -84,10 +84,10 @@ def do_roll_back(row: MappingRow, number: int) -> AnyResponse:
 
 def _look(row: MappingRow, source: str, number: int | None) -> str:
     """Show a text that may be put in force beside what is in force now; ``number`` None: it is the draft."""
-    name = row.name
+    name, stands = row.name, head(row, "publish")
     with store().read() as tx:
-        versions, waiting, drifted = mappings.versions(tx, name), recent.waiting(tx, name), drift.of(tx, name)
-    current = next((version for version in versions if version.version == row.published), None)
+        waiting, drifted = recent.waiting(tx, name), drift.of(tx, name)
+    current, versions = stands["current"], stands["versions"]
     old = current.source if current is not None else ""
     return render_template(
         "console/mapping_publish.html",
@@ -100,7 +100,7 @@ def _look(row: MappingRow, source: str, number: int | None) -> str:
         same=current is not None and old == source,
         drifted=drifted,
         source=source,
-        **head(row, "publish"),
+        **stands,
     )
 
 
