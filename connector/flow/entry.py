@@ -26,9 +26,8 @@ IDLE, LASTS = timedelta(days=14), timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=5)
 FREE = {"account": 5, "known": 5, "inside": 5, "second": 5, "address": 30, "log": 1000}
 """Tries that cost nothing, within a day."""
-_QUARTER = timedelta(minutes=15)
-LONGEST = {"account": _QUARTER, "known": _QUARTER, "inside": _QUARTER, "second": _QUARTER,
-           "address": timedelta(minutes=5), "log": timedelta(minutes=1)}  # fmt: skip
+LONGEST = {"address": timedelta(minutes=5), "log": timedelta(minutes=1)}
+"""So long a door is shut at most; those not named here as long as :data:`connector.store.tries.LONGEST`."""
 _STRANGE = ("account", "address")
 """What strangers may invent: as many kinds of it as they like share 65,536 rows."""
 NO = "That did not let you in. Check both, or wait a few minutes if you have tried often."
@@ -181,7 +180,7 @@ def _charge(store: Store, keys: Sequence[str]) -> bool:
         tries.sweep(tx, at)
         for key in keys:
             kind = key.partition(":")[0]
-            if tries.charge(tx, key, at, free=FREE[kind], longest=LONGEST[kind]) is not None:
+            if tries.charge(tx, key, at, free=FREE[kind], longest=LONGEST.get(kind, tries.LONGEST)) is not None:
                 return True
     return False
 
