@@ -6,6 +6,7 @@ import click
 
 from connector.cli.console import Commands, enter, say, say_done, say_next, tools
 from connector.flow import accounts, lost_key, tokens
+from connector.flow.keepsake import PEPPER, SESSIONS
 from connector.flow.lost_key import Loss
 
 
@@ -89,8 +90,8 @@ def _told(loss: Loss) -> list[str]:
         f"the secrets of {', '.join(loss.accounts)}": loss.accounts,
         f"{loss.tokens} tokens that vendors gave; they are asked for anew, or allowed anew": loss.tokens,
         f"the secrets of {loss.endpoints} webhooks out: rotate each, and tell whoever receives it": loss.endpoints,
-        "all sessions: everybody signs in again": "sessions" in loss.kept,
+        "all sessions: everybody signs in again": SESSIONS in loss.kept,
         f"{loss.second_factors} authenticators with their recovery codes; passkeys stay": loss.second_factors,
-        "that erased people had refused: one who comes again is met as somebody new": "pepper" in loss.kept,
+        "that erased people had refused: one who comes again is met as somebody new": PEPPER in loss.kept,
     }
     return [line for line, is_lost in lines.items() if is_lost]

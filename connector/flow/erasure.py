@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable
 
 from connector.flow.accounts import Vault
-from connector.flow.keepsake import keepsake
+from connector.flow.keepsake import PEPPER, keepsake
 from connector.store import Store
 
 
@@ -17,5 +17,5 @@ def digester(store: Store, vault: Vault) -> Callable[[str], str]:
     Phone numbers are few enough to be guessed from a plain hash. The secret is made now where there is none
     yet, and not with the first number: that comes inside a transaction, and SQLite has one writer.
     """
-    pepper = keepsake(store, vault, "pepper")
+    pepper = keepsake(store, vault, PEPPER)
     return lambda value: hmac.new(pepper, value.encode(), hashlib.sha256).hexdigest()

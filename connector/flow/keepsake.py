@@ -8,6 +8,10 @@ from connector.flow.accounts import Vault
 from connector.model import AccountId, now
 from connector.store import Store, tokens
 
+SESSIONS, SECOND_FACTORS, PEPPER = "sessions", "second-factors", "pepper"
+NAMES = (SESSIONS, SECOND_FACTORS, PEPPER)
+"""Of all that there are; where one of them does not open, no page does."""
+
 
 def keepsake(store: Store, vault: Vault, name: str) -> bytes:
     """Return the 32 secret bytes of this name, the same for every process; made where there are none yet.

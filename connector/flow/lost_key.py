@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connector.errors import ConfigurationError
+from connector.flow import outgoing
 from connector.flow.accounts import Vault
+from connector.flow.keepsake import NAMES, SECOND_FACTORS
 from connector.model import AccountId, now
 from connector.store import Store, Transaction, accounts, tokens, users
 
-OURS = ("sessions", "second-factors", "pepper")
-"""Keepsakes; where one of them does not open, no page does."""
 NOTE = "Its secrets were lost with the key that sealed them: enter them again, then check the connection."
 
 
@@ -25,7 +25,7 @@ class Loss:
     endpoints: int
     """Webhooks out, whose secrets are lost."""
     kept: frozenset[str]
-    """Which of :data:`OURS`."""
+    """Which of our own: :data:`connector.flow.keepsake.NAMES`."""
     second_factors: int
     """People whose authenticator is of no use any more."""
 
@@ -36,9 +36,9 @@ class Loss:
 def look(tx: Transaction, vault: Vault) -> Loss:
     """Return what no key opens."""
     sealed = [row.account_id for row in tokens.all_(tx) if not _opens(vault, row.sealed)]
-    kept = frozenset(sealed).intersection(OURS)
-    endpoints = sum(id_.startswith("outgoing:") for id_ in sealed)
-    codes = [row for row in users.all_(tx) if row.totp] if "second-factors" in kept else []
+    kept = frozenset(sealed).intersection(NAMES)
+    endpoints = sum(id_.startswith(outgoing.SEALED) for id_ in sealed)
+    codes = [row for row in users.all_(tx) if row.totp] if SECOND_FACTORS in kept else []
     return Loss(
         accounts=tuple(row.name for row in accounts.all_(tx) if not _opens(vault, row.secrets)),
         tokens=len(sealed) - len(kept) - endpoints,
@@ -51,7 +51,7 @@ def look(tx: Transaction, vault: Vault) -> Loss:
 def require(store: Store, vault: Vault) -> None:
     """Raise ConfigurationError where the keys open nothing of what this installation made for itself."""
     with store.read() as tx:
-        found = [row for id_ in OURS if (row := tokens.get(tx, AccountId(id_))) is not None]
+        found = [row for id_ in NAMES if (row := tokens.get(tx, AccountId(id_))) is not None]
     if any(not _opens(vault, row.sealed) for row in found):
         raise ConfigurationError(
             f"The secrets in the database were sealed with another key than {vault.place}. Put the old key back from "
@@ -71,7 +71,7 @@ def reset(store: Store, vault: Vault) -> Loss:
         for token in tokens.all_(tx):
             if not _opens(vault, token.sealed):
                 tokens.delete_(tx, token.account_id)
-        if "second-factors" in loss.kept:
+        if SECOND_FACTORS in loss.kept:
             for user in users.all_(tx):
                 users.change(tx, user.id, {"totp": None, "totp_counter": None, "recovery": ""})
                 users.forget_doors(tx, user.id)

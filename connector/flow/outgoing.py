@@ -34,6 +34,8 @@ from connector.store.tokens import TokenRow
 from connector.store.views import MessageFilter, MessageRow
 
 JOB = "notify"
+SEALED = "outgoing:"
+"""How the ids begin under which the secrets of endpoints are kept."""
 WAITS = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
@@ -197,7 +199,7 @@ def _new_secret() -> str:
 
 def _name(id_: str) -> AccountId:
     # Kept beside the tokens, since they are sealed, and sealed anew with another key, as those are.
-    return AccountId(f"outgoing:{id_}")
+    return AccountId(f"{SEALED}{id_}")
 
 
 def _seal(tx: Transaction, vault: Vault, id_: str, secrets: Sequence[str], at: datetime) -> None:

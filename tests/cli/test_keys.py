@@ -9,7 +9,7 @@ import pytest
 from connector.cli.keys import keys
 from connector.errors import ConfigurationError
 from connector.flow import accounts, lost_key, outgoing, team
-from connector.flow.keepsake import keepsake
+from connector.flow.keepsake import NAMES, keepsake
 from connector.model import Role
 from connector.security import Vault
 from connector.store import audit, users
@@ -24,7 +24,7 @@ SETTINGS = {"shop": "trial", "webhook_secret": [SECRET]}
 def lost(wiring: Wiring) -> Wiring:
     """An installation in use whose key file is gone: a new one was made in its place."""
     accounts.connect(wiring.store, wiring.registry, wiring.vault, "toyshop", "main", SETTINGS)
-    for name in lost_key.OURS:
+    for name in NAMES:
         keepsake(wiring.store, wiring.vault, name)
     outgoing.add(wiring.store, wiring.vault, "https://hooks.example.org/", ["message.sent"])
     user = team.add(

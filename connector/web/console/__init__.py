@@ -11,7 +11,7 @@ from flask_bootstrap import Bootstrap5
 from flask_compress import Compress
 from flask_wtf.csrf import CSRFProtect
 
-from connector.flow.keepsake import keepsake
+from connector.flow.keepsake import SESSIONS, keepsake
 from connector.web.console import account_changes as account_changes
 from connector.web.console import account_form as account_form
 from connector.web.console import accounts as accounts
@@ -59,7 +59,7 @@ def install(app: Flask, tools: Wiring, signed_in: SignedIn) -> None:
     """Put the console into an application; ``signed_in`` tells who is at the other end of a request."""
     secure = tools.settings.public_url.startswith("https:")
     app.config.update(
-        SECRET_KEY=keepsake(tools.store, tools.vault, "sessions"),
+        SECRET_KEY=keepsake(tools.store, tools.vault, SESSIONS),
         SESSION_COOKIE_NAME="connector_session",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,

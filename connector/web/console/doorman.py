@@ -23,7 +23,7 @@ from flask_security.totp import Totp
 
 from connector.flow import entry, team
 from connector.flow.entry import Guest
-from connector.flow.keepsake import keepsake
+from connector.flow.keepsake import SECOND_FACTORS, keepsake
 from connector.model import GRANTS, Role, now
 from connector.store import Store, Transaction, users
 from connector.store.sessions import SessionRow
@@ -150,7 +150,7 @@ class Cookies(SecureCookieSessionInterface):
 
 def install(app: Flask, tools: Wiring) -> None:
     """Put the library into an application, without its pages, its tokens and its looks at each request."""
-    key = keepsake(tools.store, tools.vault, "second-factors")
+    key = keepsake(tools.store, tools.vault, SECOND_FACTORS)
     app.config.update(
         SECURITY_PASSWORD_HASH="argon2",  # noqa: S106 - a name
         SECURITY_PASSWORD_SCHEMES=["argon2"],
