@@ -53,8 +53,8 @@ class Chain:
     outcome: str
     gates: tuple[Gate, ...]
     cause: Cause | None
-    message: MessageFile | None
-    life: tuple[Line, ...]
+    message: MessageFile | None = None
+    life: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,17 +191,8 @@ def _chain(file: EventFile, made: DecisionRow) -> Chain:
     gates = _gates(made.steps)
     if made.verdict != "send" or message is None:
         cause = CAUSES.get(made.reason)
-        return Chain(
-            made.mapping,
-            made.version,
-            made.at,
-            Tone.SKIP,
-            f"skipped: {spoken(made.reason)}",
-            tuple(gates),
-            cause,
-            None,
-            (),
-        )
+        outcome = f"skipped: {spoken(made.reason)}"
+        return Chain(made.mapping, made.version, made.at, Tone.SKIP, outcome, tuple(gates), cause)
     row = message.message
     life = hidden(tell_life(message, of=file.event))
     gates.append(_last_gate(message))
