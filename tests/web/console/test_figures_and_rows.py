@@ -7,6 +7,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from flask.testing import FlaskClient
 
 from connector.flow import rollup
 from connector.model import State, now
@@ -17,6 +18,11 @@ from tests.web.console.traffic import Traffic, read
 CHIP = re.compile(r'<a class="chip[^"]*" href="([^"]+)"[^>]*>([^<]+) <b>([\d,]+)</b></a>')
 STEP = re.compile(r'<dt>([^<]+)</dt>\s*<dd><a href="([^"]+)" class="number">([\d,]+)</a>')
 ROW = re.compile(r'class="row-link"')
+
+
+def rows_at(client: FlaskClient, href: str) -> int:
+    """How many rows an address of a page leads to."""
+    return len(ROW.findall(read(client, unescape(href))))
 
 
 @pytest.fixture(name="crowded")
@@ -50,7 +56,7 @@ def test_the_number_of_every_chip_is_the_number_of_rows_it_opens(room: Room, que
     chips = CHIP.findall(read(client, f"/messages{query}"))
     assert len(chips) > 1
     for href, words, number in chips:
-        assert len(ROW.findall(read(client, unescape(href)))) == int(number), words
+        assert rows_at(client, href) == int(number), words
     assert "All" in {words for _, words, _ in chips}
 
 
@@ -72,7 +78,7 @@ def test_every_step_of_the_funnel_leads_to_what_came_so_far(room: Room, query: s
     steps = STEP.findall(read(client, f"/messages{query}"))
     assert len(steps) == 5
     for words, href, number in steps:
-        assert len(ROW.findall(read(client, unescape(href)))) == int(number), words
+        assert rows_at(client, href) == int(number), words
 
 
 @pytest.mark.usefixtures("crowded")
@@ -85,7 +91,7 @@ def test_what_fails_and_what_is_held_today_leads_to_as_many_messages(room: Room)
     assert [number for _, number in failing] == ["1", "1", "1"]  # by code, without one, and without any reason
     assert len(held) == 2
     for href, number in failing + held:
-        assert len(ROW.findall(read(client, unescape(href)))) == int(number), href
+        assert rows_at(client, href) == int(number), href
 
 
 @pytest.mark.usefixtures("crowded")
@@ -108,7 +114,7 @@ def test_each_reason_of_the_figures_leads_to_as_many_rows(room: Room) -> None:
     reasons = re.findall(r'class="figure" href="([^"]+(?:word|reason)=[^"]+)"[^>]*>([\d,]+)<', page)
     assert len(reasons) >= 5
     for href, number in reasons:
-        assert len(ROW.findall(read(client, unescape(href)))) == int(number), href
+        assert rows_at(client, href) == int(number), href
 
 
 @pytest.mark.parametrize(
@@ -123,7 +129,7 @@ def test_the_number_of_every_chip_of_requests_is_the_number_of_rows_it_opens(
     client = room.client("viewer")
     text = read(client, f"/requests{query}")
     for href, words, number in CHIP.findall(text):
-        assert len(ROW.findall(read(client, unescape(href)))) == int(number), words
+        assert rows_at(client, href) == int(number), words
     assert bool(CHIP.findall(text)) is ("window" not in query and "account" not in query)
     assert "3 requests could not be read" in read(room.client(), "/")
     assert len(ROW.findall(read(client, "/requests?state=unread"))) == 3
