@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from typing import NewType
@@ -16,16 +17,36 @@ RemoteId = NewType("RemoteId", str)
 """The id a vendor gave to a message (WhatsApp: ``wamid.…``)."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_RANDOM = 80
+"""Bits of an id that are not of the clock."""
+
+
+class _Last(threading.local):
+    """The number that this thread made last."""
+
+    number = 0
+
+
+_last = _Last()
 
 
 def new_id() -> str:
-    """Return a fresh id: 48 bits of milliseconds, 80 random bits, in Crockford's base 32."""
-    return _spell((time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10)))
+    """Return a fresh id: 48 bits of milliseconds, 80 random bits, in Crockford's base 32.
+
+    What one thread makes within one millisecond ascends too, by random steps (as ULID's monotonic form does):
+    what was written first is listed first, and nobody guesses the next.
+    """
+    start = time.time_ns() // 1_000_000
+    if _last.number >> _RANDOM == start:
+        _last.number += 1 + int.from_bytes(os.urandom(5))
+    else:
+        _last.number = start << _RANDOM | int.from_bytes(os.urandom(10))
+    return _spell(_last.number)
 
 
 def first_id(moment: datetime) -> str:
     """Return the lowest id that may be made at a moment: ids from then on are not below it."""
-    return _spell(int(moment.timestamp() * 1000) << 80)
+    return _spell(int(moment.timestamp() * 1000) << _RANDOM)
 
 
 def moment_of(id_: str) -> datetime:
