@@ -22,12 +22,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.stories.conftest import open_stage as open_stage
 
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE = 60_000
+"""Milliseconds until something that ought to be seen is given up; machines have bad moments."""
 HARMLESS = ("Failed to load resource: the server responded with a status of 4",)
 """What the browser says of a page that is meant to refuse."""
 
@@ -104,6 +106,7 @@ def _chromium() -> str:
 def browser() -> Iterator[Browser]:
     """Start Chromium, and end it with the module: its event loop stands in the way of other tests that run one."""
     path = _chromium()
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
@@ -124,7 +127,7 @@ def open_window(browser: Browser) -> Iterator[OpenWindow]:
             java_script_enabled=script,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         return Window(context.new_page(), context, url)
 

@@ -147,7 +147,8 @@ def test_a_stranger_who_tries_addresses_costs_few_look_ups(house: House) -> None
     started = time.monotonic()
     for number in range(2000):
         assert call(house.web, f"/hooks/{number:032}")[0] == 404
-    assert len(begun) <= (time.monotonic() - started) / HASTE_SECONDS + 2
+    readings = (time.monotonic() - started) / HASTE_SECONDS + 2
+    assert len(begun) <= 2 * readings < 2000, "a reading takes up to two transactions"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -565,7 +566,12 @@ def test_a_sender_that_asks_first_is_told_to_go_on_and_a_stranger_is_not(served:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_bodies_beyond_the_cap_are_cut_off_and_memory_stays_bounded(served: Served) -> None:
-    """Eight senders at once, each with 64 MB in chunks and no length: they get no further than the cap."""
+    """Eight senders at once, each with 128 MB in chunks and no length: they get no further than the cap.
+
+    A sender gets rid of more than the server reads: the kernel takes the rest, up to what its buffers hold.
+    """
+    buffers = (Path(f"/proc/sys/net/ipv4/tcp_{each}mem").read_text().split()[-1] for each in "rw")
+    most = 2 * CAP + sum(map(int, buffers))
     chunk = b"%x\r\n%s\r\n" % (1 << 16, b"a" * (1 << 16))
     before = served.peak()
 
@@ -574,15 +580,15 @@ def test_bodies_beyond_the_cap_are_cut_off_and_memory_stays_bounded(served: Serv
             connection.sendall(served.head(b"", CHUNKED, length=None))
             sent = 0
             with suppress(ConnectionError):
-                while sent < 64 << 20:
+                while sent < 128 << 20:
                     connection.sendall(chunk)
                     sent += 1 << 16
             return sent
 
     with ThreadPoolExecutor(8) as pool:
         sent = list(pool.map(flood, range(8)))
-    assert max(sent) < 4 * CAP, "the server went on reading"
-    assert served.peak() - before < 8 * 4 * CAP, "of 512 MB no more than a few copies of the cap are held"
+    assert max(sent) < most < 128 << 20, "the server went on reading"
+    assert served.peak() - before < 8 * 4 * CAP, "of 1 GB no more than a few copies of the cap are held"
     assert served.bodies() == []
 
 
