@@ -21,6 +21,7 @@ from connector.store.progress import Facts
 MOST_CHECKED = 10
 """Drafts that are looked at for one that is complete."""
 _HIDDEN = "start:hidden"
+_UNTESTED = "Passed over: it was published without one."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,11 +135,12 @@ def _to_map(drafts: Sequence[MappingRow], sound: str) -> list[Step]:
 def _to_send(facts: Facts, drafts: Sequence[MappingRow], sound: str) -> list[Step]:
     name = sound or (drafts[0].name if drafts else "")
     page = f"/mappings/{name}" if name else "/mappings"
+    passed_over = "" if facts.tested else "No longer needed: a real one has arrived." if facts.first else _UNTESTED
+    is_over = facts.tested or bool(facts.first) or facts.published > 0
     return [
         Step(
-            key="tested", title="Send yourself a test", done=facts.tested or bool(facts.first),
+            key="tested", title="Send yourself a test", done=is_over, words=passed_over if is_over else "",
             action="Send a test", href=f"{page}/test" if name else "/mappings",
-            words="" if facts.tested or not facts.first else "No longer needed: a real one has arrived.",
             why="One message to a phone of your own says more than any preview.",
         ),
         Step(

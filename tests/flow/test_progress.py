@@ -54,9 +54,10 @@ def test_each_step_is_ticked_by_what_is_stored(house: House) -> None:
     publish.save(house.store, "shopify/order_paid", (RECIPES / "order_paid.toml").read_text("utf-8"))
     assert {"recipe", "mapped"} <= done(house)
     assert "published" not in done(house)
+    assert "tested" not in done(house)
     publish.publish(house.store, house.tools.registry, "shopify/order_paid")
     found = look(house)
-    assert "published" in done(house)
+    assert {"tested", "published"} <= done(house), "who has published without a test is not asked for one"
     assert [step.href for step in found.steps if step.key == "tested"] == ["/mappings/shopify/order_paid/test"]
 
 

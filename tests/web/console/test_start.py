@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.flow import accounts, playground
+from connector.flow import accounts, playground, publish
 from connector.sandbox import offer
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.shopify import SandboxShop
+from tests.web.conftest import RECIPES
 from tests.web.console.room import Room
 
 START = "/start"
@@ -90,6 +91,21 @@ def test_recipes_are_offered_when_it_is_their_turn(room: Room) -> None:
     assert len(names) == 4
     assert names[0] == "shopify/order_paid"
     assert 'name="recipe"' not in room.client("viewer").get(START).text
+
+
+def test_who_wants_no_test_goes_on_without_one(room: Room) -> None:
+    room.house.know_templates()
+    name = "shopify/order_paid"
+    publish.save(room.store, name, (RECIPES / "order_paid.toml").read_text("utf-8"))
+    client = room.client("owner")
+    page = client.get(START).text
+    assert (
+        f'href="/mappings/{name}/test">Send a test</a><a href="/mappings/{name}/publish">Go on without one</a>' in page
+    )
+    publish.publish(room.store, room.tools.registry, name)
+    page = client.get(START).text
+    assert "Passed over" in page
+    assert "See the first message arrive" in page.partition('aria-current="step"')[2].partition("</h2>")[0]
 
 
 def test_the_checklist_is_drawn_on_other_pages_until_it_is_put_away(room: Room) -> None:
