@@ -28,7 +28,6 @@ _VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]{1,64})\s*\}\}")
 _TAKEN = ("text", "image", "video", "document", "filename", "latitude", "longitude")
 """Keys under ``header.`` that mean something else than a variable."""
 _NO_PARAMETER = (
-    "PHONE_NUMBER",
     "VOICE_CALL",
     "REQUEST_CONTACT_INFO",
     "CALL_PERMISSION_REQUEST",
@@ -189,6 +188,9 @@ class _Reading:
             pass  # takes the body's code, which is written twice when it is sent
         elif kind == "URL":
             label = self.link(piece, key, label, sample)
+        elif kind == "PHONE_NUMBER":
+            number = text_of(piece, "phone_number")
+            label = f"{label} → tel:{number}" if number else label
         elif kind == "QUICK_REPLY":
             self.slots.append(Slot(key=f"{key}.payload", kind=SlotKind.PAYLOAD, required=False))
         elif kind == "COPY_CODE":

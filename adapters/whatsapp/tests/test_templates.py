@@ -151,7 +151,7 @@ def test_parts_show_the_template_in_order() -> None:
         ("footer", "Example Shop"),
         ("button", "Question"),
         ("button", "View order → https://shop.example/orders/{{url}}"),
-        ("button", "Call"),
+        ("button", "Call → tel:+4930901820"),
         ("button", "Shop → https://shop.example/"),
     ]
     assert READ["invoice"].parts[0].media == "document"
