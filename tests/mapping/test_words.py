@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import MappingError
@@ -181,6 +181,7 @@ def test_a_picture_alone_can_be_a_word() -> None:
     assert meaning("🙏", policy) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_the_form_in_which_words_are_compared_is_its_own(text: str) -> None:
     assert normal_words(normal_words(text)) == normal_words(text)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import PayloadError
@@ -64,6 +64,7 @@ def test_paths_lead_into_lists_and_out_of_nothing() -> None:
     assert text_at(payload, "a[1].b", "t", "n") == "5"
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text(), st.lists, max_leaves=20))
 def test_whatever_json_says_is_read_back(value: object) -> None:
     read = parse_json(json.dumps(value).encode("utf-8", "surrogatepass"))
@@ -73,6 +74,7 @@ def test_whatever_json_says_is_read_back(value: object) -> None:
     assert "\x00" not in text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_nothing_else(body: bytes) -> None:
     with suppress(PayloadError):

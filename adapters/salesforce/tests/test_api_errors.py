@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.salesforce.errors import (
@@ -129,6 +129,7 @@ BODIES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(BODIES, st.integers(300, 599))
 def test_whatever_comes_becomes_an_error_of_ours(body: Json, status: int) -> None:
     error = fault(status, body)
@@ -138,6 +139,7 @@ def test_whatever_comes_becomes_an_error_of_ours(body: Json, status: int) -> Non
     named_fields(body)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_a_bulk_error_says_it_is_one(text: str) -> None:
     assert isinstance(row_fault(bulk_errors(text)), RemoteError)

@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
@@ -52,6 +52,7 @@ def test_no_host_gets_in_by_a_my_domain(domain: Any) -> None:
     assert list(refused.value.messages_dict) == ["my_domain"]
 
 
+@settings(deadline=None)
 @given(st.text("acme.my-/:@#?\\[] \n", max_size=30))
 def test_whatever_is_taken_as_a_my_domain_is_a_host_of_salesforce(domain: str) -> None:
     try:
@@ -170,6 +171,7 @@ def test_an_id_of_15_characters_gets_its_suffix(short: str, whole: str) -> None:
     assert long_id(whole) == whole
 
 
+@settings(deadline=None)
 @given(st.text(CHARACTERS, min_size=15, max_size=15))
 def test_a_suffix_tells_the_case_of_every_letter(short: str) -> None:
     told = suffix(short)
@@ -180,6 +182,7 @@ def test_a_suffix_tells_the_case_of_every_letter(short: str) -> None:
     assert same_id(short, short + told)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_nothing_but_letters_and_digits_is_an_id(text: str) -> None:
     found = long_id(text)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.salesforce import soap as messages
@@ -157,6 +157,7 @@ def test_a_message_holds_a_hundred_notifications_and_no_more() -> None:
         parse(soap(*many, notification(100)))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_receiver(junk: bytes) -> None:
     here = receiver()
@@ -169,6 +170,7 @@ def test_no_bytes_break_the_receiver(junk: bytes) -> None:
             here.parse(Verified(request(body)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(envelope(notification(LastName="O")).encode()) - 1), st.binary(min_size=1, max_size=3))
 def test_a_message_with_other_bytes_anywhere_becomes_events_or_a_declared_error(place: int, other: bytes) -> None:
     body = bytearray(envelope(notification(LastName="O")).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.salesforce.tests.posting import FIXTURES
@@ -68,6 +68,7 @@ def test_the_number_of_fields_is_bounded() -> None:
         read_wsdl(WSDL.replace(marker, many + marker, 1))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, len(WSDL)))
 def test_no_bytes_break_the_reader(junk: bytes, place: int) -> None:
     for data in (junk, WSDL[:place] + junk + WSDL[place + 1 :]):

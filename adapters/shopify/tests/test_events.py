@@ -339,7 +339,7 @@ def replaced(value: Any, chance: random.Random, draw: Callable[[], Any]) -> Any:
     return [replaced(item, chance, draw) for item in value[:2]] if isinstance(value, list) else value
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(ADAPTER.topics), st.randoms(use_true_random=False), st.data())
 def test_values_of_any_type_anywhere_never_break_the_receiver(
     topic: Topic, chance: random.Random, data: st.DataObject

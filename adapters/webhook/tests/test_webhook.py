@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
@@ -181,6 +181,7 @@ def test_a_senders_word_becomes_one_of_ours(word: str, kind: str) -> None:
     assert normalise(word) == kind
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_normal_word_stays_as_it_is(word: str) -> None:
     kind = normalise(word)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.whatsapp.receiver import MOST, WhatsAppReceiver
@@ -218,6 +218,7 @@ BODIES = st.fixed_dictionaries({"entry": st.lists(ENTRIES | TREES, max_size=3) |
 )
 
 
+@settings(deadline=None)
 @given(BODIES)
 def test_any_json_object_is_read_alike_each_time_with_keys_of_its_own(body: dict[str, Any]) -> None:
     receiver = WhatsAppReceiver(load())

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.whatsapp.channel import listed
@@ -257,6 +257,7 @@ PIECES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES | TREES, max_size=5) | TREES, st.sampled_from([*Category]))
 def test_any_components_are_read_or_refused(found: Any, category: Category) -> None:
     try:
