@@ -204,11 +204,8 @@ class Graph:
         if not behaviour.webhook_url or not self.subscribed:
             return None
         planned = plan(message, behaviour) if behaviour.receipts else []
-        self._talk.react(message, template, document, max((moment for moment, _ in planned), default=0.0))
-        if not planned:
-            return None
-        first = threading.Event() if is_early(message, behaviour) else None
-        start = time.monotonic()
+        first = threading.Event() if planned and is_early(message, behaviour) else None
+        start = time.monotonic()  # of both, and the receipts first: nobody answers what they have not read
         self._courier.plan(
             message.recipient,
             [
@@ -216,6 +213,7 @@ class Graph:
                 for place, (moment, word) in enumerate(planned)
             ],
         )
+        self._talk.react(message, template, document, start + max((moment for moment, _ in planned), default=0.0))
         return first
 
     def _list(self, call: Call) -> Answer:

@@ -91,8 +91,8 @@ class Talk:
         """Return the same as JSON."""
         return [asdict(one) for one in self.said()]
 
-    def react(self, message: Accepted, template: Mapping[str, Any], request: Json, read_after: float) -> None:
-        """Let the recipient answer a message, some time after it was read (``read_after``: seconds from now)."""
+    def react(self, message: Accepted, template: Mapping[str, Any], request: Json, read_at: float) -> None:
+        """Let the recipient answer a message, some time after it was read (``read_at``: by ``time.monotonic``)."""
         behaviour = self._behaviour()
         if message.fails or not message.wa_id or not behaviour.webhook_url:
             return
@@ -101,9 +101,9 @@ class Talk:
             return
         with self._lock:
             self._said.append(said)
-        after = read_after + behaviour.answer_ms / 1000
-        body = self._body(message.number, said, time.time() + after)
-        self._courier.deliver(message.recipient, time.monotonic() + after, body)
+        due = read_at + behaviour.answer_ms / 1000
+        body = self._body(message.number, said, time.time() + due - time.monotonic())
+        self._courier.deliver(message.recipient, due, body)
 
     def _reaction(
         self, message: Accepted, template: Mapping[str, Any], request: Json, behaviour: Behaviour
