@@ -22,6 +22,8 @@ from connector.sandbox.shopify import SandboxShop
 
 SECRET = "app-secret"
 TOKEN = "graph-token"
+PATIENCE = 60.0
+"""Seconds that anything may take that takes a moment; machines have bad ones."""
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Webhook:
     url: str = ""
     taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     refused: list[dict[str, str]] = field(default_factory=list)
+    missed: list[bytes] = field(default_factory=list)
+    """Bodies that were signed rightly and not taken all the same, because of ``answer``."""
     answer: Callable[[int], int] = lambda nth: 200
     """The how-manieth post -> status, after the signature was found right."""
     posts: int = 0
@@ -61,9 +65,15 @@ class Webhook:
         return found
 
 
+class Doors(ThreadingHTTPServer):
+    """A server before which many may wait: of more than five, the kernel would let some knock again a second later."""
+
+    request_queue_size = 128
+
+
 @pytest.fixture
 def open_webhook() -> Iterator[Callable[[str], Webhook]]:
-    servers: list[ThreadingHTTPServer] = []
+    servers: list[Doors] = []
 
     def open_one(secret: str) -> Webhook:
         webhook = Webhook(secret)
@@ -85,6 +95,8 @@ def open_webhook() -> Iterator[Callable[[str], Webhook]]:
                         webhook.taken.append((headers, body))
                     elif not proven:
                         webhook.refused.append(headers)
+                    else:
+                        webhook.missed.append(body)
                 self.give(status, b"")
 
             def do_GET(self) -> None:
@@ -100,7 +112,7 @@ def open_webhook() -> Iterator[Callable[[str], Webhook]]:
             def log_message(self, *args: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = Doors(("127.0.0.1", 0), Handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         webhook.url = f"http://127.0.0.1:{server.server_port}/hooks/abc"
@@ -150,7 +162,7 @@ class Caller:
         self.token = token
 
     def ask(self, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=5)
+        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=PATIENCE)
         body = document if isinstance(document, bytes) else json.dumps(document).encode() if document else None
         try:
             connection.request(method, path, body, {"Authorization": f"Bearer {self.token}", **headers})
@@ -203,7 +215,7 @@ class Sales:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         raw = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body is not None else None
-        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=5)
+        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=PATIENCE)
         try:
             connection.request(method, quote(path, safe="/?=&-_.~%+"), raw, headers)
             answer = connection.getresponse()
@@ -268,7 +280,7 @@ class Admin:
 
     def ask(self, method: str, path: str, document: Any = None, **headers: str) -> tuple[int, Any]:
         body = json.dumps(document).encode() if document is not None else None
-        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=5)
+        connection = http.client.HTTPConnection(urlsplit(self.server.url).netloc, timeout=PATIENCE)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json", **headers})
             answer = connection.getresponse()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from tests.sandbox.conftest import Webhook
+from tests.sandbox.conftest import PATIENCE, Webhook
 
 COMMAND = (sys.executable, "-c", "from connector.cli import main; main()", "sandbox")
 
@@ -19,13 +19,13 @@ def test_serve_answers_until_it_is_told_to_stop() -> None:
     with subprocess.Popen([*COMMAND, "serve", "--port", "0", "--json"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())
-        connection = http.client.HTTPConnection(urlsplit(facts["api_url"]).netloc, timeout=5)
+        connection = http.client.HTTPConnection(urlsplit(facts["api_url"]).netloc, timeout=PATIENCE)
         path = f"{urlsplit(facts['api_url']).path}/{facts['waba_id']}/message_templates"
         connection.request("GET", path, headers={"Authorization": "Bearer anything"})
         names = [template["name"] for template in json.loads(connection.getresponse().read())["data"]]
         connection.close()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     assert "order_paid" in names, "the templates of the recipes are there without being named"
 
 
@@ -34,7 +34,7 @@ def test_serve_says_how_to_connect_an_org_and_a_shop_that_hold_the_orders() -> N
     with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())
-        connection = http.client.HTTPConnection(urlsplit(facts["api_url"]).netloc, timeout=5)
+        connection = http.client.HTTPConnection(urlsplit(facts["api_url"]).netloc, timeout=PATIENCE)
         form = "grant_type=client_credentials&client_id=sandbox-client&client_secret=s3cret"
         statuses = []
         for url in (facts["salesforce_api_url"] + "/services", facts["shopify_api_url"].partition("/api/")[0]):
@@ -49,7 +49,7 @@ def test_serve_says_how_to_connect_an_org_and_a_shop_that_hold_the_orders() -> N
             found.append(len(rows))
         connection.close()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     assert statuses == [(200, True), (200, True)]
     assert found == [30, 30]
     assert (facts["organization_id"][:3], facts["shop"]) == ("00D", "sandbox-store.myshopify.com")

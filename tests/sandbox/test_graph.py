@@ -127,7 +127,7 @@ def test_9600_accepts_and_hangs_up(graph: Caller) -> None:
 def test_9800_takes_two_seconds(graph: Caller) -> None:
     started = time.monotonic()
     assert graph.send("+12125559800")[0] == 200
-    assert 1.9 < time.monotonic() - started < 4
+    assert time.monotonic() - started >= 1.9
 
 
 def test_errors_by_rate_are_the_same_in_every_run_of_a_seed(open_graph: Callable[..., Caller]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import SECRET, Caller, Webhook
+from connector.sandbox import transport
+from tests.sandbox.conftest import PATIENCE, SECRET, Caller, Webhook
 
 Open = Callable[..., Caller]
 OpenWebhook = Callable[[str], Webhook]
@@ -19,7 +20,7 @@ def run(open_graph: Open, webhook: Webhook, count: int = 30, **behaviour: Any) -
     graph = open_graph(webhook_url=webhook.url, app_secret=SECRET, **behaviour)
     for n in range(count):
         assert graph.send(f"+121255501{n:02d}", key=f"m{n}")[0] == 200
-    assert graph.server.settled(10)
+    assert graph.server.settled(PATIENCE)
     return webhook.words()
 
 
@@ -29,7 +30,13 @@ def test_every_message_moves_to_read_with_signed_receipts(open_graph: Open, open
     assert not webhook.refused
     assert len(words) == 30
     assert all(found == ["sent", "delivered", "read"] for found in words.values())
-    assert len(webhook.taken) < 90, "receipts that are due together share a webhook"
+
+
+def test_receipts_that_are_due_together_share_a_webhook(open_graph: Open, open_webhook: OpenWebhook) -> None:
+    webhook = open_webhook(SECRET)
+    words = run(open_graph, webhook, receipt_ms=1.0)  # those of one message at least, however slow we are
+    assert [sorted(found) for found in words.values()] == [["delivered", "read", "sent"]] * 30
+    assert len(webhook.taken) <= 30
 
 
 def test_a_status_says_what_meta_says(open_graph: Open, open_webhook: OpenWebhook) -> None:
@@ -53,7 +60,8 @@ def test_a_person_known_by_user_id_has_no_number_in_receipts(open_graph: Open, o
     webhook = open_webhook(SECRET)
     graph = open_graph(webhook_url=webhook.url, app_secret=SECRET)
     graph.send(to=None, recipient="DE.abc123", key="m1")
-    assert graph.server.settled(5)
+    assert graph.server.settled(PATIENCE)
+    assert len(webhook.statuses()) == 3
     assert all("recipient_id" not in status for status in webhook.statuses())
     assert all(status["recipient_user_id"] == "DE.abc123" for status in webhook.statuses())
     assert b"wa_id" not in b"".join(body for _, body in webhook.taken)
@@ -74,8 +82,11 @@ def test_another_secret_is_refused_by_the_receiver(open_graph: Open, open_webhoo
     webhook = open_webhook("something else")
     graph = open_graph(webhook_url=webhook.url, app_secret=SECRET)
     graph.send()
-    assert not graph.server.settled(0.5)
-    assert webhook.refused
+    deadline = time.monotonic() + PATIENCE
+    while not webhook.refused:
+        assert time.monotonic() < deadline, "nothing was posted"
+        time.sleep(0.01)
+    assert not graph.server.settled(0)
     assert not webhook.taken
 
 
@@ -98,9 +109,12 @@ def test_out_of_order_is_the_same_for_a_seed(open_graph: Open, open_webhook: Ope
     assert first == again
 
 
-def test_an_early_receipt_comes_before_the_answer(open_graph: Open, open_webhook: OpenWebhook) -> None:
+def test_an_early_receipt_comes_before_the_answer(
+    open_graph: Open, open_webhook: OpenWebhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_EARLY_WAIT", PATIENCE)
     webhook = open_webhook(SECRET)
-    graph = open_graph(webhook_url=webhook.url, app_secret=SECRET, early=1, receipt_ms=2000)
+    graph = open_graph(webhook_url=webhook.url, app_secret=SECRET, early=1, receipt_ms=60_000)
     answer = graph.send(key="m1")[1]
     (status,) = webhook.statuses()
     assert (status["status"], status["id"]) == ("sent", answer["messages"][0]["id"])
@@ -110,7 +124,7 @@ def test_a_number_that_fails_later_brings_a_failed_receipt(open_graph: Open, ope
     webhook = open_webhook(SECRET)
     graph = open_graph(webhook_url=webhook.url, app_secret=SECRET)
     assert graph.send("+12125559700", key="m1")[0] == 200
-    assert graph.server.settled(5)
+    assert graph.server.settled(PATIENCE)
     (status,) = webhook.statuses()
     assert (status["status"], status["errors"][0]["code"]) == ("failed", 131026)
     assert "recipient_user_id" not in status
@@ -125,7 +139,7 @@ def test_a_cut_connection_still_brings_receipts_and_a_mute_number_none(
     with pytest.raises(ConnectionError):
         graph.send("+12125559600", key="cut")
     assert graph.send("+12125559900", key="mute")[0] == 200
-    assert graph.server.settled(5)
+    assert graph.server.settled(PATIENCE)
     assert webhook.words() == {"cut": ["sent", "delivered", "read"]}
 
 
@@ -133,6 +147,8 @@ def test_what_is_not_taken_is_posted_again_with_the_same_bytes(open_graph: Open,
     webhook = open_webhook(SECRET)
     webhook.answer = lambda nth: 503 if nth <= 2 else 200
     words = run(open_graph, webhook, 2)
+    assert all(body in [again for _, again in webhook.taken] for body in webhook.missed)
+    assert len(webhook.missed) == 2
     assert {key: sorted(found) for key, found in words.items()} == {
         key: ["delivered", "read", "sent"] for key in ("m0", "m1")
     }
@@ -152,7 +168,7 @@ def test_the_webhook_can_be_set_while_it_runs_after_a_handshake(open_graph: Open
     assert (status, "challenge" in answer["error"]) == (400, True)
     assert graph.control("POST", "config", wrong | {"verify_token": "handshake"})[0] == 200
     graph.send(key="m1")
-    assert graph.server.settled(5)
+    assert graph.server.settled(PATIENCE)
     assert webhook.words()["m1"] == ["sent", "delivered", "read"]
     assert graph.ask("GET", f"/v26.0/{graph.server.waba_id}/subscribed_apps")[1]["data"]
 
@@ -203,7 +219,7 @@ def test_a_template_that_is_paused_is_announced_and_refused(open_graph: Open, op
     pause = {"name": "hello", "language": "en", "status": "paused"}
     assert graph.control("POST", "template", pause)[0] == 200
     assert graph.control("POST", "template", pause | {"status": "approved", "category": "utility"})[0] == 200
-    assert graph.server.settled(5)
+    assert graph.server.settled(PATIENCE)
     changes = [json.loads(body)["entry"][0]["changes"][0] for _, body in webhook.taken]
     told = [(change["field"], change["value"].get("event")) for change in changes]
     assert told == [
@@ -221,7 +237,7 @@ def test_a_template_that_is_paused_is_announced_and_refused(open_graph: Open, op
 def test_reset_forgets_counts_and_pending_receipts(open_graph: Open, open_webhook: OpenWebhook) -> None:
     webhook = open_webhook(SECRET)
     graph = open_graph(webhook_url=webhook.url, app_secret=SECRET, receipt_ms=60_000)
-    graph.send(key="m1")
+    graph.send("+12125550137", key="m1")  # somebody whose receipts take their time
     assert graph.server.stats()["receipts"]["pending"] == 3
     assert graph.control("POST", "reset")[0] == 200
     stats = graph.control("GET", "stats")[1]
@@ -233,4 +249,4 @@ def test_latency_is_added_to_every_send(open_graph: Open) -> None:
     graph = open_graph(latency_ms=100)
     started = time.monotonic()
     graph.send()
-    assert 0.1 <= time.monotonic() - started < 1
+    assert time.monotonic() - started >= 0.1

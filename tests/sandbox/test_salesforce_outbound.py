@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
-from connector.sandbox.salesforce import SandboxOrg
+from connector.sandbox.salesforce import SandboxOrg, outbound
 from connector.sandbox.salesforce.outbound import OUTBOUND, SOAP, acknowledged
-from tests.sandbox.conftest import Sales
+from tests.sandbox.conftest import PATIENCE, Sales
 
 SF = "urn:sobject.enterprise.soap.sforce.com"
 ACK = (
@@ -65,10 +68,24 @@ def listener() -> Iterator[Listener]:
     server.server_close()
 
 
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """Stop the clock by which changes are gathered; however long they take, they are of one moment."""
+
+    @contextmanager
+    def stop() -> Iterator[None]:
+        at = time.monotonic()
+        with monkeypatch.context() as patched:
+            patched.setattr(outbound, "time", SimpleNamespace(monotonic=lambda: at))
+            yield
+
+    return stop
+
+
 def test_a_humans_change_is_told_with_all_filled_fields(open_org: Callable[..., Sales], listener: Listener) -> None:
     org = open_org(webhook_url=listener.url).org
     made = org.create("Contact", {"LastName": "O'Brien & <Söhne>", "MobilePhone": "(415) 555-1212", "DoNotCall": True})
-    assert org.settled(5)
+    assert org.settled(PATIENCE)
     ((notice, fields),) = listener.notices()
     assert notice.startswith("04l")
     assert len(notice) == 18
@@ -83,28 +100,30 @@ def test_a_humans_change_is_told_with_all_filled_fields(open_org: Callable[..., 
 def test_numbers_come_with_a_decimal_point(open_org: Callable[..., Sales], listener: Listener) -> None:
     org = open_org(webhook_url=listener.url).org
     org.create("Appointment__c", {"Seats__c": 39, "Phone__c": "+447400123456"})
-    assert org.settled(5)
+    assert org.settled(PATIENCE)
     assert listener.notices()[0][1]["Seats__c"] == "39.0"
 
 
 def test_changes_are_gathered_into_messages_of_a_hundred_at_most(
-    open_org: Callable[..., Sales], listener: Listener
+    open_org: Callable[..., Sales], listener: Listener, stopped: Callable[[], AbstractContextManager[None]]
 ) -> None:
     org = open_org(webhook_url=listener.url, gather_ms=300.0).org
-    for n in range(230):
-        org.create("Lead", {"LastName": f"L{n}", "Company": "Sample"})
-    assert org.settled(5)
+    with stopped():
+        for n in range(230):
+            org.create("Lead", {"LastName": f"L{n}", "Company": "Sample"})
+    assert org.settled(PATIENCE)
     assert len(listener.notices()) == 230
     assert [body.count(b"<Notification>") for body in listener.bodies] == [100, 100, 30]
 
 
 def test_the_latest_values_are_sent_and_not_those_of_the_change(
-    open_org: Callable[..., Sales], listener: Listener
+    open_org: Callable[..., Sales], listener: Listener, stopped: Callable[[], AbstractContextManager[None]]
 ) -> None:
     org = open_org(webhook_url=listener.url, gather_ms=200.0).org
-    made = org.create("Contact", {"LastName": "Old"})
-    org.edit("Contact", made, {"LastName": "New"})
-    assert org.settled(5)
+    with stopped():
+        made = org.create("Contact", {"LastName": "Old"})
+        org.edit("Contact", made, {"LastName": "New"})
+    assert org.settled(PATIENCE)
     assert [fields["LastName"] for _, fields in listener.notices()] == ["New", "New"]
 
 
@@ -125,7 +144,7 @@ def test_anything_but_the_exact_acknowledgement_brings_the_same_notices_again(
     listener.answers.append(wrong)
     org = open_org(webhook_url=listener.url).org
     org.create("Contact", {"LastName": "Again"})
-    assert org.settled(5)
+    assert org.settled(PATIENCE)
     ids = [notice for notice, _ in listener.notices()]
     assert len(ids) == 2
     assert len(set(ids)) == 1
@@ -143,12 +162,12 @@ def test_what_the_integration_writes_is_echoed_only_where_asked_for(
 ) -> None:
     sales = open_org(webhook_url=listener.url)
     made = sales.org.create("Contact", {"LastName": "Echo"})
-    assert sales.org.settled(5)
+    assert sales.org.settled(PATIENCE)
     sales.update({"id": made, "WhatsApp_Status__c": "Opted in", "WhatsApp_Status_At__c": "2026-01-02T03:04:05Z"})
     assert sales.org.stats()["outbound"]["planned"] == 1
     sales.org.configure(echo=True, restamp=True)
     sales.update({"id": made, "WhatsApp_Status__c": "Opted out", "WhatsApp_Status_At__c": "2026-01-02T03:04:05Z"})
-    assert sales.org.settled(5)
+    assert sales.org.settled(PATIENCE)
     told = listener.notices()[-1][1]
     assert told["WhatsApp_Status__c"] == "Opted out"
     assert told["WhatsApp_Status_At__c"] > "2026-01-02T03:04:05", "a trigger wrote a later time than ours"

@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.sandbox.deliveries import Mix
 from connector.sandbox.shopify import SandboxShop
-from tests.sandbox.conftest import Admin, Webhook
+from tests.sandbox.conftest import PATIENCE, Admin, Webhook
 from tests.sandbox.test_shopify import PHONE, TAGS, agree, gid
 
 Open = Callable[..., Admin]
@@ -30,7 +30,7 @@ def test_a_humans_changes_are_posted_signed(open_shop: Open, open_webhook: OpenW
     one = shop.add_customer(first_name="Žofie", phone=PHONE)
     shop.edit_customer(one, last_name="Nováková", add_tags=["vip"], whatsapp="SUBSCRIBED")
     shop.edit_customer(one, remove_tags=["VIP"])
-    assert shop.settled(5)
+    assert shop.settled(PATIENCE)
     assert not webhook.refused
     topics = [topic for topic, _ in told(webhook)]
     assert topics == [
@@ -57,12 +57,12 @@ def test_the_apis_own_writes_come_back_as_webhooks_but_only_when_they_changed_so
     for _ in range(3):
         agree(admin, one)
         admin.data(TAGS, {"id": gid(one), "tags": ["read"]})
-    assert admin.shop.settled(5)
+    assert admin.shop.settled(PATIENCE)
     assert len(told(webhook)) == 2
     admin.shop.configure(echo=False)
     agree(admin, one, state="UNSUBSCRIBED", optInLevel=None)
     admin.shop.edit_customer(one, add_tags=["human"])
-    assert admin.shop.settled(5)
+    assert admin.shop.settled(PATIENCE)
     assert [topic for topic, _ in told(webhook)][2:] == ["customer.tags_added"]
 
 
@@ -82,11 +82,11 @@ def test_a_subscription_brings_its_topic_once_and_is_not_made_twice(open_shop: O
     assert admin.data(query, variables)["webhookSubscriptionCreate"]["userErrors"]
     one = admin.shop.add_customer(tags=["x"])
     admin.shop.edit_customer(one, first_name="A", add_tags=["y"])
-    assert admin.shop.settled(5)
+    assert admin.shop.settled(PATIENCE)
     assert [topic for topic, _ in told(webhook)] == ["customer.tags_added"]
     admin.shop.configure(webhook_url=webhook.url)
     admin.shop.edit_customer(one, add_tags=["z"])
-    assert admin.shop.settled(5)
+    assert admin.shop.settled(PATIENCE)
     assert len(told(webhook)) == 2, "one URL is told once"
     admin.shop.unsubscribe()
     assert (
@@ -101,7 +101,7 @@ def test_tags_of_an_order_are_told_with_the_order(open_shop: Open, open_webhook:
     admin = open_shop(webhook_secret=SECRET, webhook_url=webhook.url)
     order = admin.shop.stock(Mix(total=10), seed=3)[0]
     admin.data(TAGS, {"id": gid(order.payload["id"], "Order"), "tags": ["confirmed"]})
-    assert admin.shop.settled(5)
+    assert admin.shop.settled(PATIENCE)
     ((topic, body),) = told(webhook)
     assert (topic, body["id"], body["tags"]) == ("orders/updated", order.payload["id"], "confirmed")
     assert body["line_items"] == order.payload["line_items"]
@@ -110,10 +110,10 @@ def test_tags_of_an_order_are_told_with_the_order(open_shop: Open, open_webhook:
 def test_what_is_not_taken_comes_again_and_some_come_twice(open_shop: Open, open_webhook: OpenWebhook) -> None:
     webhook = open_webhook(SECRET)
     webhook.answer = lambda nth: 500 if nth == 1 else 200
-    admin = open_shop(webhook_secret=SECRET, webhook_url=webhook.url, duplicates=1.0, scatter_ms=50.0)
+    admin = open_shop(webhook_secret=SECRET, webhook_url=webhook.url, duplicates=1.0, scatter_ms=300.0)
     for n in range(10):
         admin.shop.add_customer(first_name=str(n))
-    assert admin.shop.settled(5)
+    assert admin.shop.settled(PATIENCE)
     names = [body["first_name"] for _, body in told(webhook)]
     assert sorted(names) == sorted([str(n) for n in range(10)] * 2)
     assert names != sorted(names), "scattered"
@@ -128,7 +128,7 @@ def test_an_order_that_is_placed_now_is_told_by_its_topics_in_their_order(
     webhook = open_webhook(SECRET)
     shop = open_shop(webhook_url=webhook.url, webhook_secret=SECRET).shop
     first, second = shop.sell(), shop.sell(("orders/cancelled",))
-    assert shop.settled(5)
+    assert shop.settled(PATIENCE)
     assert [topic for topic, _ in told(webhook)] == ["orders/create", "orders/paid", "orders/cancelled"]
     ids = [body["id"] for _, body in told(webhook)]
     assert ids == [first["id"], first["id"], second["id"]]

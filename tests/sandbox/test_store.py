@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from connector.model import Secret
 from connector.sandbox import store
 from connector.sandbox.deliveries import Kind, Mix, Sender, deliveries
 from connector.sandbox.store import Tally, post
+from connector.testing.vendor import nobody
 from tests.sandbox.conftest import Webhook
 
 OpenWebhook = Callable[[str], Webhook]
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SENDER = Sender("toys.myshopify.com", Secret("s3cret"))
 
 
@@ -78,7 +81,8 @@ def test_what_is_not_taken_comes_again_with_the_same_id(
 
 def test_a_shop_gives_up_after_eight_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_FIRST_WAIT", 0.001)
-    result = post("http://127.0.0.1:9/", secret="s3cret", mix=Mix(total=2, forged=1), seed=3)
+    with nobody() as url:
+        result = post(url, secret="s3cret", mix=Mix(total=2, forged=1), seed=3)
     assert (result.undelivered, result.retries, result.statuses) == (1, 16, {0: 18})
     assert not result.ok
 
@@ -106,9 +110,13 @@ def test_the_story_of_an_order_is_told_in_order(open_webhook: OpenWebhook) -> No
 
 
 def test_the_same_seed_posts_the_same_ids_and_bodies() -> None:
-    def made(seed: int) -> list[str]:
-        lanes = deliveries(Mix(total=30, duplicates=3, forged=3), SENDER, seed=seed)
-        return [header({k.lower(): v for k, v in one.headers.items()}, "webhook-id") for lane in lanes for one in lane]
+    def made(seed: int) -> list[tuple[str, bytes]]:
+        lanes = deliveries(Mix(total=30, duplicates=3, forged=3), SENDER, seed=seed, at=AT)
+        return [
+            (header({k.lower(): v for k, v in one.headers.items()}, "webhook-id"), one.body)
+            for lane in lanes
+            for one in lane
+        ]
 
     assert made(3) == made(3)
     assert not set(made(3)) & set(made(4))
