@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -151,6 +152,8 @@ print("length", len(ask(token).reveal()))
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_secret_typed_at_a_real_terminal_does_not_appear_on_it() -> None:
+    import termios
+
     ours, theirs = os.openpty()
     streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     with subprocess.Popen([sys.executable, "-c", ASK], start_new_session=True, **streams) as process:
@@ -158,6 +161,8 @@ def test_a_secret_typed_at_a_real_terminal_does_not_appear_on_it() -> None:
         seen = b""
         while b"Token:" not in seen:
             seen += os.read(ours, 1024)
+        while termios.tcgetattr(ours)[3] & termios.ECHO:  # the question is asked before the terminal is told
+            time.sleep(0.01)
         os.write(ours, f"{SECRET}\n".encode())
         with suppress(OSError):  # the terminal is gone with the process
             while found := os.read(ours, 1024):

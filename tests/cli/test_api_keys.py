@@ -27,7 +27,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(run: Run, wiring: Wiring) -
     listed = run(api_keys_, "list", "--json")
     (shape,) = json.loads(listed.stdout)
     assert (shape["name"], shape["state"], shape["scopes"]) == ("order desk", "valid", ["look", "send"])
-    assert token[0].rpartition("_")[2] not in listed.stdout
+    assert token[0].split("_", 2)[2] not in listed.stdout  # the secret, which may have underscores of its own
 
     assert run(api_keys_, "revoke", shape["id"]).exit_code == 0
     assert keys.recognise(wiring.store, token[0]) is None
