@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.flow.settle import advance, settle, settle_parked
@@ -203,6 +203,7 @@ def _bare() -> outbox.Row:
     )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(list(WORDS)), max_size=12), st.randoms())
 def test_the_end_depends_on_what_came_and_not_on_the_order(statuses: list[Status], random: object) -> None:
     shuffled = list(statuses)
@@ -219,6 +220,7 @@ def test_the_end_depends_on_what_came_and_not_on_the_order(statuses: list[Status
         assert ends[0][0] is State.READ
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(list(WORDS)), max_size=12))
 def test_a_delivered_message_never_goes_back(statuses: list[Status]) -> None:
     found = _bare()

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.policy import over, over_any, parse_cap, span_of
@@ -38,6 +38,7 @@ def test_a_cap_that_is_none_is_refused(cap: str) -> None:
         parse_cap(cap)
 
 
+@settings(deadline=None)
 @given(
     ages=st.lists(st.timedeltas(timedelta(), timedelta(days=3)), max_size=8),
     most=st.integers(1, 4),

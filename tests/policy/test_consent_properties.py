@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.model import ConsentState, ContactId, Entry, Purpose, Source, Standing
@@ -51,16 +51,19 @@ def effective(told: Entry) -> datetime:
     return told.occurred_at if told.occurred_at <= told.learned_at + timedelta(minutes=5) else told.learned_at
 
 
+@settings(deadline=None)
 @given(ledgers(), st.data(), st.sampled_from(Purpose))
 def test_the_order_of_arrival_never_matters(entries: list[Entry], data: st.DataObject, purpose: Purpose) -> None:
     assert stand(data.draw(st.permutations(entries)), purpose) == stand(entries, purpose)
 
 
+@settings(deadline=None)
 @given(ledgers(), st.sampled_from(Purpose))
 def test_hearing_everything_twice_changes_nothing(entries: list[Entry], purpose: Purpose) -> None:
     assert stand(entries + entries, purpose) == stand(entries, purpose)
 
 
+@settings(deadline=None)
 @given(ledgers(), entry(purpose=MARKETING))
 def test_nothing_that_is_not_newer_changes_a_revocation(entries: list[Entry], told: Entry) -> None:
     before = stand(entries, MARKETING)
@@ -70,6 +73,7 @@ def test_nothing_that_is_not_newer_changes_a_revocation(entries: list[Entry], to
     assert core(stand([*entries, older], MARKETING)) == core(before)
 
 
+@settings(deadline=None)
 @given(ledgers(), entry(purpose=MARKETING, state=ConsentState.REVOKED))
 def test_a_revocation_newer_than_all_always_holds(entries: list[Entry], told: Entry) -> None:
     last = max((effective(each) for each in entries), default=NOON)
@@ -77,6 +81,7 @@ def test_a_revocation_newer_than_all_always_holds(entries: list[Entry], told: En
     assert core(stand([*entries, newest], MARKETING)) == (ConsentState.REVOKED, last, "z")
 
 
+@settings(deadline=None)
 @given(ledgers(), entry(state=ConsentState.UNKNOWN), st.sampled_from(sorted(set(Source) - {Source.PREFERENCE})))
 def test_an_absent_value_changes_nothing(entries: list[Entry], told: Entry, source: Source) -> None:
     absent = replace(told, id="z", source=source)
@@ -84,6 +89,7 @@ def test_an_absent_value_changes_nothing(entries: list[Entry], told: Entry, sour
         assert stand([*entries, absent], purpose) == stand(entries, purpose)
 
 
+@settings(deadline=None)
 @given(ledgers(), entry(purpose=MARKETING, source=Source.PREFERENCE, state=ConsentState.UNKNOWN))
 def test_a_resume_never_grants_by_itself_and_lifts_only_the_channels_stop(entries: list[Entry], resume: Entry) -> None:
     after = stand([*entries, replace(resume, id="z")], MARKETING)
@@ -96,12 +102,14 @@ def test_a_resume_never_grants_by_itself_and_lifts_only_the_channels_stop(entrie
         assert after.state is ConsentState.REVOKED
 
 
+@settings(deadline=None)
 @given(ledgers(), st.lists(entry(purpose=MARKETING), max_size=4))
 def test_marketing_never_changes_the_other_purposes(entries: list[Entry], told: list[Entry]) -> None:
     for purpose in (Purpose.UTILITY, Purpose.AUTHENTICATION):
         assert stand([*entries, *told], purpose) == stand(entries, purpose)
 
 
+@settings(deadline=None)
 @given(ledgers())
 def test_the_deciding_entry_supports_the_standing(entries: list[Entry]) -> None:
     standing = stand(entries, MARKETING)
@@ -120,6 +128,7 @@ def test_the_deciding_entry_supports_the_standing(entries: list[Entry]) -> None:
         assert deciding.dated or not revoked
 
 
+@settings(deadline=None)
 @given(ledgers(source=Source.KEYWORD, dated=True))
 def test_of_what_the_person_wrote_the_last_word_counts(entries: list[Entry]) -> None:
     ours = [each for each in entries if each.purpose is MARKETING]

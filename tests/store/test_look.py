@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.model import State
@@ -184,6 +184,7 @@ def test_finding_nothing_says_where_and_what_is_near(scene: Scene) -> None:
     assert not any("phone" in place for place in found.looked)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_no_term_is_too_strange_to_look_for(term: str) -> None:
     assert all(form.lstrip("+").isdigit() for form in find.phones(term))
