@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -426,12 +427,25 @@ def at_once(*jobs: object) -> list[BaseException]:
         except BaseException as fault:
             faults.append(fault)
 
-    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
+    assert not [thread for thread in threads if thread.is_alive()]
     return faults
+
+
+def let_another_wait(store: Store) -> None:
+    """Return when another transaction waits for a lock, as it must for one that this thread holds."""
+    end = time.monotonic() + 60
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while time.monotonic() < end:
+        with store.read() as tx:
+            if tx.exec_driver_sql(waits).scalar_one():
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 class TestAtOnce:
@@ -451,11 +465,11 @@ class TestAtOnce:
         def first() -> None:
             with store.write() as tx:
                 WE.resolve(tx, [Sighting(keys=one, seen_at=AT)], AT)
-                inside.wait(10)  # the second begins while this is not committed
-                threading.Event().wait(0.3)
+                inside.wait(60)  # the second begins while this is not committed
+                let_another_wait(store)
 
         def second() -> None:
-            inside.wait(10)
+            inside.wait(60)
             see(store, *other)
 
         assert at_once(first, second) == []
@@ -472,10 +486,10 @@ class TestAtOnce:
             with store.write() as tx:
                 WE.resolve(tx, [Sighting(keys=(wa_id(ANN), user(BSUID)), seen_at=AT)], AT)
                 inside.set()
-                threading.Event().wait(0.3)
+                let_another_wait(store)
 
         def meets() -> None:
-            inside.wait(10)
+            assert inside.wait(60)
             assert see(store, Key(KeyKind.PARENT_ID, "P"), wa_id(BEN)) == ann
 
         assert at_once(merges, meets) == []

@@ -66,20 +66,20 @@ def test_a_writer_waits_for_the_writer_before_it(sqlite_store: Store, monkeypatc
     def first() -> None:
         with sqlite_store.write() as tx:
             begun.set()
-            go_on.wait(5)
+            go_on.wait(60)
             order.append("first")
             marks.put(tx, "n", "1")
 
     def second() -> None:
-        begun.wait(5)
+        begun.wait(60)
+        go_on_soon.start()
         with sqlite_store.write() as tx:
             order.append(f"second after {marks.get(tx, 'n')}")
 
+    go_on_soon = threading.Timer(0.2, go_on.set)
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     for thread in threads:
         thread.start()
-    begun.wait(5)
-    go_on.set()
     for thread in threads:
         thread.join()
 
