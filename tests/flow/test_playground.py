@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,20 +21,25 @@ from connector.settings import Settings
 from connector.store import Store
 from connector.wiring import Wiring
 
+KEYS = {name: f"{name}-5d1e" for name in ("graph_token", "app_secret", "client_secret", "verify_token")}
+
 
 @pytest.fixture
-def tools(tmp_path: Path, sqlite_store: Store) -> Iterator[Wiring]:
+def tools(tmp_path: Path, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
+    monkeypatch.setattr(playground, "_SECONDS", (60.0, 60.0))  # a page must not wait so long; machines in tests may
     with closing(Wiring(Settings.from_env({}, data=tmp_path))) as made:
         yield made
 
 
 @pytest.fixture
 def shop(tools: Wiring) -> Iterator[SandboxShop]:
-    """The sandbox as ``connector run --sandbox`` would start it."""
-    keys = offer.prepare(tools.settings.data)
-    told = json.loads((tools.settings.data / playground.FILE).read_text())
-    shop = SandboxShop(client_secret=keys["SANDBOX_CLIENT_SECRET"], webhook_secret=keys["SANDBOX_STORE_SECRET"])
-    with SandboxServer(port=told["port"], token=keys["SANDBOX_GRAPH_TOKEN"], tenants=(shop,)):
+    """The sandbox as ``connector run --sandbox`` would start it, at a port that nobody else can get in between."""
+    shop = SandboxShop(client_secret=KEYS["client_secret"], webhook_secret=KEYS["client_secret"])
+    with SandboxServer(token=KEYS["graph_token"], tenants=(shop,)) as server:
+        at = urlsplit(server.url).port
+        assert at is not None
+        playground.write(tools.settings.data, offer.offer(at, KEYS))
+        assert offer.prepare(tools.settings.data)["SANDBOX_GRAPH_TOKEN"] == KEYS["graph_token"]
         yield shop
 
 
@@ -67,12 +73,14 @@ def test_a_file_that_cannot_be_read_says_what_to_do(tools: Wiring) -> None:
 
 
 def test_a_sandbox_that_is_not_running_says_so(tools: Wiring) -> None:
-    offer.prepare(tools.settings.data)
-    found = playground.read(tools.settings.data)
-    assert found is not None
-    assert not playground.is_up(found)
-    with pytest.raises(TemporaryError, match="does not answer"):
-        connect(tools)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens there
+        playground.write(tools.settings.data, offer.offer(taken.getsockname()[1], KEYS))
+        found = playground.read(tools.settings.data)
+        assert found is not None
+        assert not playground.is_up(found)
+        with pytest.raises(TemporaryError, match="does not answer"):
+            connect(tools)
 
 
 def test_connecting_makes_accounts_that_work(tools: Wiring, shop: SandboxShop) -> None:
