@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from connector import clock, jobs
 from connector.contract import Feed, Fetched, Page
@@ -21,7 +20,6 @@ from connector.settings import Settings
 from connector.store import Store, inbox, leases, marks
 from connector.store import accounts as rows
 from connector.wiring import Wiring
-from tests.servers import Valkey
 from tests.toys import SHOP, ToyRegistry
 
 
@@ -48,9 +46,8 @@ class Roles(ToyRegistry):
 
 
 @pytest.fixture
-def tools(tmp_path: Path, sqlite_store: Store, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
-    settings = Settings.from_env({"REDIS_URL": valkey.url}, data=tmp_path)
-    with closing(Wiring(settings)) as made:
+def tools(tmp_path: Path, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
+    with closing(Wiring(Settings.from_env({}, data=tmp_path))) as made:
         made.registry = made.directory._registry = Roles()
         monkeypatch.setattr(jobs, "wiring", lambda: made)
         yield made
@@ -66,11 +63,21 @@ def feed_of(tools: Wiring) -> Any:
     return tools.registry.feed  # type: ignore[attr-defined]
 
 
-def rung(tools: Wiring) -> list[str]:
-    with Redis.from_url(tools.redis_url) as client:
-        found = sorted(key.decode() for key in client.keys("wake:*"))  # type: ignore[union-attr]
-        client.delete(*found, "none")
-    return found
+Rung = Callable[[], list[tuple[str, ...]]]
+
+
+@pytest.fixture
+def rung(tools: Wiring, monkeypatch: pytest.MonkeyPatch) -> Rung:
+    """What was rung since this was asked last."""
+    heard: list[tuple[str, ...]] = []
+    monkeypatch.setattr(tools.queue, "ring", lambda *words: heard.append(words) or True)
+
+    def since() -> list[tuple[str, ...]]:
+        found = sorted(heard)
+        heard.clear()
+        return found
+
+    return since
 
 
 def waiting(tools: Wiring) -> int:
@@ -78,16 +85,16 @@ def waiting(tools: Wiring) -> int:
         return inbox.measure(tx)[0]
 
 
-def test_the_clock_wakes_a_feed_once_and_then_when_its_time_has_come(tools: Wiring, shop: Account) -> None:
-    bell = f"wake:catch_up:{shop.id}"
+def test_the_clock_wakes_a_feed_once_and_then_when_its_time_has_come(tools: Wiring, shop: Account, rung: Rung) -> None:
+    bell = ("catch_up", shop.id)
     clock.tick(tools)
-    assert bell in rung(tools)
+    assert bell in rung()
     clock.tick(tools)
-    assert bell not in rung(tools)
+    assert bell not in rung()
     with tools.store.write() as tx:
         marks.put(tx, f"due:catch_up:{shop.id}", (now() - timedelta(seconds=1)).isoformat())
     clock.tick(tools)
-    assert bell in rung(tools)
+    assert bell in rung()
 
 
 def test_the_clock_builds_no_feed(tools: Wiring, shop: Account) -> None:
@@ -95,13 +102,13 @@ def test_the_clock_builds_no_feed(tools: Wiring, shop: Account) -> None:
     assert tools._feeds._known == {}
 
 
-def test_what_a_feed_finds_wakes_the_deciding(tools: Wiring, shop: Account) -> None:
+def test_what_a_feed_finds_wakes_the_deciding(tools: Wiring, shop: Account, rung: Rung) -> None:
     feed_of(tools).found = ["a", "b"]
     jobs.catch_up(shop.id)
     assert waiting(tools) == 2
-    assert rung(tools) == ["wake:decide"]
+    assert rung() == [("decide",)]
     clock.tick(tools)
-    assert f"wake:catch_up:{shop.id}" not in rung(tools)
+    assert ("catch_up", shop.id) not in rung()
 
 
 def test_one_worker_catches_up_at_a_time(tools: Wiring, shop: Account) -> None:
@@ -118,26 +125,26 @@ def test_one_worker_catches_up_at_a_time(tools: Wiring, shop: Account) -> None:
         assert leases.holder(tx, f"catch_up:{shop.id}") == ""
 
 
-def test_a_suspended_account_is_not_asked_for_until_it_is_used_again(tools: Wiring, shop: Account) -> None:
+def test_a_suspended_account_is_not_asked_for_until_it_is_used_again(tools: Wiring, shop: Account, rung: Rung) -> None:
     feed_of(tools).refuses = True
     jobs.catch_up(shop.id)
     tools.directory._read_at = float("-inf")
-    rung(tools)
+    rung()
     clock.tick(tools)
-    assert f"wake:catch_up:{shop.id}" not in rung(tools)
+    assert ("catch_up", shop.id) not in rung()
     jobs.catch_up(shop.id)
     feed_of(tools).refuses, feed_of(tools).found = False, ["a"]
     with tools.store.write() as tx:
         rows.resume(tx, shop.id, now())
     tools.directory._read_at = float("-inf")
     clock.tick(tools)
-    assert f"wake:catch_up:{shop.id}" in rung(tools)
+    assert ("catch_up", shop.id) in rung()
     jobs.catch_up(shop.id)
     assert waiting(tools) == 1
 
 
-def test_an_account_without_access_to_the_api_is_left_alone(tools: Wiring, shop: Account) -> None:
+def test_an_account_without_access_to_the_api_is_left_alone(tools: Wiring, shop: Account, rung: Rung) -> None:
     tools.registry.feed = None  # type: ignore[attr-defined]
     jobs.catch_up(shop.id)
     clock.tick(tools)
-    assert f"wake:catch_up:{shop.id}" not in rung(tools)
+    assert ("catch_up", shop.id) not in rung()

@@ -7,7 +7,6 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from redis import Redis
 from sqlalchemy import update
 
 from connector import clock, jobs
@@ -17,52 +16,52 @@ from connector.settings import Settings
 from connector.store import Store, schema
 from connector.store import tasks as rows
 from connector.wiring import Wiring
-from tests.servers import Valkey
 
 
 @pytest.fixture
-def tools(tmp_path: object, sqlite_store: Store, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
-    settings = Settings.from_env(
-        {"CONNECTOR_DATA": str(tmp_path), "DATABASE_URL": sqlite_store.url, "REDIS_URL": valkey.url}
-    )
+def tools(tmp_path: object, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
+    settings = Settings.from_env({"CONNECTOR_DATA": str(tmp_path), "DATABASE_URL": sqlite_store.url})
     with closing(Wiring(settings)) as made:
         monkeypatch.setattr(jobs, "wiring", lambda: made)
         yield made
 
 
-def _rung(tools: Wiring) -> set[str]:
-    with closing(Redis.from_url(tools.redis_url)) as client:
-        found = {key.decode() for key in client.keys("wake:*")}  # type: ignore[union-attr]
-        client.flushdb()
-    return found
+@pytest.fixture
+def rung(tools: Wiring, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was rung; nobody listens to the bell itself here."""
+    heard: list[str] = []
+    monkeypatch.setattr(tools.queue, "ring", lambda kind, argument="": heard.append(kind) or True)
+    return heard
 
 
-def test_a_task_that_nobody_rang_for_is_found_by_the_clock_and_done(tools: Wiring) -> None:
+def test_a_task_that_nobody_rang_for_is_found_by_the_clock_and_done(tools: Wiring, rung: list[str]) -> None:
     id_ = tasks.begin(tools.store, "unheard-of", {}, "Ada")
     clock.tick(tools)
-    assert "wake:work" in _rung(tools)
+    assert "work" in rung
 
     jobs.work()
     with tools.store.read() as tx:
         task = rows.get(tx, id_)
     assert task is not None
     assert task.has_ended
+    rung.clear()
     clock.tick(tools)
-    assert "wake:work" not in _rung(tools)
+    assert "work" not in rung
 
 
 def test_every_kind_of_work_is_known_to_the_worker() -> None:
     assert {"backtest"} <= set(tasks.KINDS)
 
 
-def test_mappings_are_watched_once_an_hour(tools: Wiring) -> None:
+def test_mappings_are_watched_once_an_hour(tools: Wiring, rung: list[str]) -> None:
     clock.tick(tools)
-    assert "wake:watch" in _rung(tools)
+    assert "watch" in rung
     jobs.watch()
+    rung.clear()
     clock.tick(tools)
-    assert "wake:watch" not in _rung(tools)
+    assert "watch" not in rung
     with tools.store.write() as tx:
         past = update(schema.mark).where(schema.mark.c.name == drift.CHORE)
         tx.execute(past.values(at=now() - timedelta(minutes=61)))
     clock.tick(tools)
-    assert "wake:watch" in _rung(tools)
+    assert "watch" in rung
