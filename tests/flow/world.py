@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -50,7 +50,8 @@ from connector.store.wanted import Place
 from tests.desks import desk_over
 
 SHOP, CRM, NUMBER = AccountId("shop"), AccountId("crm"), AccountId("number")
-AT = now().replace(microsecond=0)
+AT = datetime(2026, 5, 3, 12, 30, tzinfo=UTC)
+"""When a test begins that asks for a ``world`` (see ``conftest.py``)."""
 ANN, BEN, CAT = "+447400123456", "+447400123457", "+447400123458"
 BSUID = "GB.aaaa"
 WORDS = {Status.SENT: "sent", Status.DELIVERED: "delivered", Status.READ: "read", Status.FAILED: "failed"}
