@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
+import time_machine
 from sqlalchemy import select
 
 from connector.contract import Feed, Fetched, Page
@@ -16,7 +18,11 @@ from connector.model import Account, AccountId, Request, Verified, now
 from connector.store import Store, accounts, inbox, marks, schema
 
 ID = AccountId("acc-shop")
-ACCOUNT = Account(id=ID, adapter="shop", name="main-store", token="t", settings={}, created_at=now(), updated_at=now())
+AT = datetime(2026, 5, 3, 12, 30, tzinfo=UTC)
+ACCOUNT = Account(id=ID, adapter="shop", name="main-store", token="t", settings={}, created_at=AT, updated_at=AT)
+
+
+_moments = count()
 
 
 class Listed(Feed):
@@ -37,9 +43,17 @@ class Listed(Feed):
         return Page([fetched(key) for key in page], str(number + 1), more=number + 1 < len(self.pages))
 
 
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    """Time stands still: when something is due next is told to the second."""
+    with time_machine.travel(AT, tick=False):
+        yield
+
+
 def fetched(key: str) -> Fetched:
+    at = now() + next(_moments) * timedelta(microseconds=1)  # by which the inbox tells what is new
     request = Request(
-        method="POST", headers={"x-connector-feed": "orders"}, body=key.encode(), received_at=now(), query={}
+        method="POST", headers={"x-connector-feed": "orders"}, body=key.encode(), received_at=at, query={}
     )
     return Fetched(key=key, topic="orders/updated", request=Verified(request))
 
@@ -47,8 +61,7 @@ def fetched(key: str) -> Fetched:
 @pytest.fixture
 def account(sqlite_store: Store) -> Account:
     row = accounts.AccountRow(
-        id=ID, adapter="shop", name="main-store", token="t", settings={}, secrets="", created_at=now(),
-        updated_at=ACCOUNT.updated_at,
+        id=ID, adapter="shop", name="main-store", token="t", settings={}, secrets="", created_at=AT, updated_at=AT,
     )  # fmt: skip
     with sqlite_store.write() as tx:
         accounts.add(tx, row)
@@ -72,7 +85,7 @@ def cursor(store: Store) -> str | None:
 
 def due_in(store: Store) -> timedelta:
     with store.read() as tx:
-        return datetime.fromisoformat(marks.get(tx, f"due:catch_up:{ID}") or "") - datetime.now(UTC)
+        return datetime.fromisoformat(marks.get(tx, f"due:catch_up:{ID}") or "") - AT
 
 
 def test_pages_are_stored_in_order_and_the_cursor_after_them(store: Store) -> None:
@@ -132,12 +145,12 @@ def test_when_time_is_over_the_rest_is_left_for_the_next_run(sqlite_store: Store
     caught = run(sqlite_store, Listed(["a"], ["b"], ["c"]), enough=lambda: next(answers))
     assert caught == Caught(found=1, fresh=1, more=True)
     assert cursor(sqlite_store) == "1"
-    assert due_in(sqlite_store) <= timedelta()
+    assert due_in(sqlite_store) == timedelta()
 
 
 def test_a_feed_at_its_end_is_asked_again_in_its_own_rhythm(sqlite_store: Store) -> None:
     run(sqlite_store, Listed(["a"]))
-    assert timedelta(minutes=29) < due_in(sqlite_store) <= timedelta(minutes=30)
+    assert due_in(sqlite_store) == timedelta(minutes=30)
 
 
 def test_a_fault_that_passes_keeps_what_came_before_it_and_waits_longer_each_time(sqlite_store: Store) -> None:
@@ -146,20 +159,20 @@ def test_a_fault_that_passes_keeps_what_came_before_it_and_waits_longer_each_tim
     for _ in range(8):
         caught = run(sqlite_store, feed)
         assert caught.trouble == "Throttled."
-        waits.append(round(due_in(sqlite_store).total_seconds() / 60))
+        waits.append(due_in(sqlite_store) / timedelta(minutes=1))
     assert bodies(sqlite_store) == [b"a"]
     assert cursor(sqlite_store) == "1"
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
     run(sqlite_store, Listed((), ["b"]))
     run(sqlite_store, Listed((), (), TemporaryError("Throttled.")))
-    assert due_in(sqlite_store) < timedelta(minutes=1)
+    assert due_in(sqlite_store) == timedelta(minutes=1)
 
 
 def test_the_vendors_own_word_on_when_to_come_back_is_kept(sqlite_store: Store) -> None:
     run(sqlite_store, Listed(TemporaryError("Throttled.", retry_after=300)))
-    assert timedelta(minutes=4) < due_in(sqlite_store) <= timedelta(minutes=5)
+    assert due_in(sqlite_store) == timedelta(minutes=5)
     run(sqlite_store, Listed(TemporaryError("Throttled.", retry_after=1e12)))
-    assert due_in(sqlite_store) <= catchup.LONGEST_WAIT
+    assert due_in(sqlite_store) == catchup.LONGEST_WAIT
 
 
 def test_refused_credentials_suspend_the_account(sqlite_store: Store, account: Account) -> None:
@@ -192,7 +205,7 @@ def test_other_faults_are_written_down_and_left_for_the_next_time(
     assert told.ok is False
     assert words in told.words
     assert fix in told.fix
-    assert due_in(sqlite_store) > timedelta(minutes=29)
+    assert due_in(sqlite_store) == timedelta(minutes=30)
 
 
 def test_a_feed_that_does_not_move_on_is_not_asked_for_ever(sqlite_store: Store) -> None:
@@ -220,7 +233,7 @@ def test_what_went_wrong_is_gone_from_the_record_when_it_works_again(sqlite_stor
 
 
 def test_an_account_is_due_at_first_after_its_time_and_when_its_settings_changed(sqlite_store: Store) -> None:
-    def is_due(at: datetime = ACCOUNT.updated_at) -> bool:
+    def is_due(at: datetime = AT) -> bool:
         changed = Account(
             id=ID, adapter="shop", name="main-store", token="t", settings={}, created_at=at, updated_at=at
         )
@@ -239,6 +252,6 @@ def test_an_account_is_due_at_first_after_its_time_and_when_its_settings_changed
 def test_an_account_without_access_is_left_alone_until_its_settings_change(sqlite_store: Store) -> None:
     run(sqlite_store, Listed(["a"]))
     catchup.postpone(sqlite_store, ID)
-    assert due_in(sqlite_store) > timedelta(hours=23)
+    assert due_in(sqlite_store) == timedelta(hours=24)
     with sqlite_store.read() as tx:
         assert catchup.look(tx, ID) is None

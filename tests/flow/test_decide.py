@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from sqlalchemy import select
 
 from connector.contract import Receiver
@@ -36,7 +37,7 @@ from connector.store.schema import template as template_table
 from tests.desks import desk_over
 
 SHOP, NUMBER = AccountId("shop"), AccountId("number")
-AT = now().replace(microsecond=0)
+AT = datetime(2026, 5, 3, 12, 30, tzinfo=UTC)
 PAID = """
 title = "Paid"
 [when]
@@ -110,6 +111,13 @@ class People:
 
 
 Post = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    """Each test begins at AT, however long ago its module was read."""
+    with time_machine.travel(AT, tick=True):
+        yield
 
 
 @pytest.fixture
