@@ -58,26 +58,28 @@ def kept(store: Store) -> doctoring.Report | None:
 
 def test_what_was_found_is_kept_with_its_time(practice: Practice, sqlite_store: Store) -> None:
     assert kept(sqlite_store) is None
-    report = practice.examine("shop", URL)
+    report = practice.examine("shop", URL, patience=60)
     assert report is not None
     assert report == kept(sqlite_store)
     assert [finding.name for finding in report.findings][:1] == ["token"]
 
 
 def test_a_vendor_that_hangs_holds_nobody_up(practice: Practice, clinic: Clinic, sqlite_store: Store) -> None:
-    answered, calls = threading.Event(), []
+    asked, answered, calls = threading.Event(), threading.Event(), []
 
     def hang(visit: Visit) -> Iterator[Finding]:
         calls.append(visit)
-        answered.wait(30)
+        asked.set()
+        answered.wait(60)
         yield Finding(name="token", ok=False, words="late", fix="wait")
 
     clinic.check = hang
     assert practice.examine("shop", URL, patience=0.05) is None
+    assert asked.wait(60)
     assert practice.examine("shop", URL, patience=0.05) is None, "it is still on its way"
     assert len(calls) == 1, "one visit at a time"
     answered.set()
-    report = practice.examine("shop", URL, patience=30)
+    report = practice.examine("shop", URL, patience=60)
     assert report is not None
     assert [finding.words for finding in report.wrong if finding.name == "token"] == ["late"]
 
@@ -88,7 +90,7 @@ def test_a_bug_of_an_adapter_is_told_as_one(practice: Practice, clinic: Clinic) 
         yield
 
     clinic.check = fail
-    report = practice.examine("shop", URL)
+    report = practice.examine("shop", URL, patience=60)
     assert report is not None
     assert "boom" not in str(report)
     assert not report.ok
@@ -101,7 +103,7 @@ def test_settings_that_cannot_be_loaded_are_a_finding(practice: Practice, clinic
         key = fields.String(required=True)
 
     clinic.adapter = replace(clinic.adapter, settings=Stricter)
-    report = practice.examine("shop", URL)
+    report = practice.examine("shop", URL, patience=60)
     assert report is not None
     assert [(finding.name, finding.ok) for finding in report.findings] == [("settings", False)]
 

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TypeVar
 
 import pytest
+from redis import Redis
 
+from connector import limits
 from connector.flow import knocks as module
 from connector.flow.knocks import KEEP_SECONDS, LONGEST, Knock, Knocks
 from connector.limits import Slate
@@ -15,6 +18,13 @@ from tests.servers import Valkey
 SHOP = AccountId("shop")
 Found = TypeVar("Found")
 AWAY = "unix:///nowhere/valkey.sock"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy is not a Redis that is away."""
+    monkeypatch.setattr(limits, "TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr(limits, "_made", cache(limits._Server))
 
 
 @pytest.fixture(params=["redis", "alone"])
@@ -74,10 +84,12 @@ def test_a_flood_of_refusals_costs_few_writes_and_all_are_counted(monkeypatch: p
     monkeypatch.setattr(module, "PAUSE", 0.2)
     paper = Paper()
     knocks = Knocks(paper)
+    started = time.monotonic()
     for _ in range(5000):
         knocks.refuse(SHOP, "not signed")
     assert soon(lambda: sum(paper.written), lambda counted: counted == 5000) == 5000
-    assert len(paper.written) <= 5
+    assert len(paper.written) <= (time.monotonic() - started) / 0.2 + 1
+    assert len(paper.written) < 500
     assert knocks.of(SHOP).refused == 5000
 
 
@@ -95,15 +107,19 @@ def test_what_could_not_be_written_is_written_with_the_next(monkeypatch: pytest.
 
 
 def test_what_is_kept_of_knocks_ends_by_itself(valkey: Valkey) -> None:
-    slate = Slate(valkey.url, new_id(), keep_seconds=1)
+    name = new_id()
+    slate = Slate(valkey.url, name, keep_seconds=60)
     assert slate.add(SHOP, 1, {"words": "not signed"})
     assert slate.read(SHOP) == (1, {"words": "not signed"})
+    with Redis.from_url(valkey.url) as client:
+        assert 0 < client.ttl(f"{name}:{SHOP}") <= 60
+        client.pexpire(f"{name}:{SHOP}", 1)
     assert soon(lambda: slate.read(SHOP), lambda told: told == (0, {})) == (0, {})
 
 
 def soon(look: Callable[[], Found], enough: Callable[[Found], bool]) -> Found:
-    """Look until it is as wanted, for some seconds at most."""
-    end = time.monotonic() + 5
+    """Look until it is as wanted, for a minute at most."""
+    end = time.monotonic() + 60
     while not enough(found := look()) and time.monotonic() < end:
         time.sleep(0.01)
     return found
