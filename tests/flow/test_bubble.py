@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.flow.bubble import TICKS, Button, Run, fill, plain
@@ -77,6 +77,7 @@ def test_no_value_is_too_wild_to_draw(value: str) -> None:
     body("{{1}}", **{"1": value})
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="*_~`\ufffc", exclude_categories=["Cs"]), max_size=200))
 def test_text_without_marks_is_drawn_as_it_stands(value: str) -> None:
     assert plain(body("{{1}}", **{"1": value})) == (value or "{{1}}")
