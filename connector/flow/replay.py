@@ -7,7 +7,8 @@ events and receipts, and the business key of messages. So a message that exists 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,8 +25,12 @@ from connector.store.views import EventFilter, MessageFilter
 
 CHUNK = 1000
 """Requests in one transaction, so that others get their turn."""
-STEP = 200
-"""The same for a task, which tells how far it is after each."""
+STEP = 500
+"""Requests that a task puts back at a time: the inbox is worked off oldest first, and what comes in meanwhile
+stands behind no more than these."""
+POLL_SECONDS = 0.1
+STALL_SECONDS = 15.0
+"""How long a step of which nothing is worked off holds up the next."""
 TASK = "replay"
 """Kind of the task that replays many; ``args``: ``requests`` (numbers) and ``source``."""
 
@@ -148,18 +153,47 @@ def run(store: Store, plan: Survey) -> int:
     return done
 
 
-@kind(TASK, needs=Permission.REPLAY, again=True)
+@kind(TASK, needs=Permission.REPLAY, again=True, goes_on=True)
 def _work(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
-    """Put the requests of a task back, some at a time, so that it can be watched and stopped."""
+    """Put the requests of a task back, a step at a time, each when the one before has been worked off."""
     ids = [RequestId(int(number)) for number in task.args["requests"]]
     words = REPLAY if task.args["source"] == Source.MAPPING.value else ""
-    done = 0
-    for start in range(0, len(ids), STEP):
+    at, done = int(task.kept.get("at", 0)), int(task.kept.get("put_back", 0))
+
+    def tell(left: int) -> None:
+        progress(at - left, len(ids), kept=lambda: {"at": at, "put_back": done})
+
+    _settle(tools.store, ids[max(0, at - STEP) : at], tell)
+    while at < len(ids):
+        step = ids[at : at + STEP]
         with tools.store.write() as tx:
-            done += requeue.put_back(tx, ids[start : start + STEP], words=words)
+            done += requeue.put_back(tx, step, words=words)
         tools.queue.ring("decide")
-        progress(min(start + STEP, len(ids)), len(ids))
-    return {"put_back": done, "asked": len(ids)}
+        at += len(step)
+        _settle(tools.store, step, tell)
+    return {"put_back": done, "asked": len(ids), "decided": _decided(tools.store, ids, task.started_at)}
+
+
+def _settle(store: Store, step: Collection[RequestId], tell: Callable[[int], None]) -> None:
+    """Wait until the inbox holds none of a step any more, or has stood still for too long."""
+    left, moved_at = len(step) + 1, time.monotonic()
+    while time.monotonic() - moved_at < STALL_SECONDS:
+        with store.read() as tx:
+            waiting = requeue.waiting(tx, step)
+        tell(waiting)
+        if not waiting:
+            return
+        if waiting < left:
+            left, moved_at = waiting, time.monotonic()
+        time.sleep(POLL_SECONDS)
+
+
+def _decided(store: Store, ids: Collection[RequestId], since: datetime | None) -> list[list[Any]]:
+    """Return what the replay led to, the most frequent first: ``[mapping, verdict, reason, number]`` each."""
+    if since is None:
+        return []
+    with store.read() as tx:
+        return [[*what, number] for what, number in requeue.decided(tx, ids, since).most_common()]
 
 
 def _named(tx: Transaction, term: str) -> tuple[list[int], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,6 +86,18 @@ def waiting(tx: Transaction, ids: Collection[int]) -> int:
     for chunk in _chunks(sorted(ids)):
         query = select(func.count()).select_from(request).where(request.c.id.in_(chunk))
         found += tx.scalar(query.where(request.c.state == RequestState.NEW)) or 0
+    return found
+
+
+def decided(tx: Transaction, ids: Collection[int], since: datetime) -> Counter[tuple[str, str, str]]:
+    """Count what was decided of these requests' events since then: ``(mapping, verdict, reason)`` -> decisions."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    what = decision.c.mapping, decision.c.verdict, decision.c.reason
+    for chunk in _chunks(sorted(ids)):
+        theirs = select(event.c.id).where(event.c.request_id.in_(chunk))
+        query = select(*what, func.count()).where(decision.c.event_id.in_(theirs), decision.c.at >= since)
+        for mapping, verdict, reason, number in tx.execute(query.group_by(*what)):
+            found[mapping, verdict, reason] += number
     return found
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
+from sqlalchemy import update
+
 from connector.flow import replay, tasks
-from connector.store import audit
+from connector.store import audit, schema
 from tests.web.console.room import Room
 from tests.web.console.test_events import order
 from tests.web.console.traffic import Traffic, read
@@ -41,7 +44,9 @@ def test_a_few_are_put_back_at_once_and_it_is_written_down(room: Room) -> None:
     assert room.house.decide().requests == 1
 
 
-def test_many_are_a_task_that_can_be_watched(scene: Traffic, room: Room) -> None:
+def test_many_are_a_task_that_can_be_watched_and_tells_what_came_of_it(
+    scene: Traffic, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(130):
         scene.event()
     path = "/replay?events=1&window=all&account=old-store"
@@ -51,10 +56,31 @@ def test_many_are_a_task_that_can_be_watched(scene: Traffic, room: Room) -> None
     answer = room.post(room.client(), "/replay", page=path, **given)
     assert answer.location.startswith("/tasks/")
     assert {row.state for row in room.house.rows("request")} == {"done"}
+
+    monkeypatch.setattr(type(room.tools.queue), "ring", lambda *_: room.house.decide())
     assert tasks.work_off(room.tools, "me", enough=lambda: False) == 1
-    assert {row.state for row in room.house.rows("request")} == {"new"}
     (task,) = room.house.rows("task")
     assert (task.kind, task.state, task.result["put_back"]) == (replay.TASK, "done", 130)
+    assert "130 requests were read again." in read(room.client("viewer"), answer.location)
+
+
+@pytest.mark.parametrize(
+    ("decided", "told"),
+    [
+        ([["shopify/order_paid", "send", "", 7]], ["message planned", ">7<", 'href="/mappings/shopify/order_paid"']),
+        ([["gone", "skip", "already_said", 2840]], ["swallowed: already said", "2,840"]),
+        ([["gone", "skip", "no_recipient", 1]], ["no recipient"]),
+        ([], ["Nothing new was decided"]),
+    ],
+)
+def test_what_came_of_a_replay_is_told_by_mapping(room: Room, decided: list[object], told: list[str]) -> None:
+    id_ = tasks.begin(room.store, replay.TASK, {"requests": [], "source": "mapping"}, "Ada", "Replay 130 requests")
+    result = {"put_back": 128, "asked": 130, "decided": decided}
+    with room.store.write() as tx:
+        tx.execute(update(schema.task).where(schema.task.c.id == id_).values(state="done", result=result))
+    text = read(room.client("viewer"), f"/tasks/{id_}")
+    assert "2 were left alone" in text
+    assert all(each in text for each in told)
 
 
 def test_the_rows_that_were_checked_are_what_is_replayed(scene: Traffic, room: Room) -> None:
