@@ -11,6 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
+PATIENCE = 30.0
+"""Seconds that an answer, or a request, may take which is on its way; machines have bad moments."""
+
 
 class Trouble(Enum):
     """What can happen instead of an answer."""
@@ -48,6 +51,13 @@ class Vendor:
             head += f"Location: {self.url}/elsewhere\r\n"
         return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
 
+    def heard(self) -> int:
+        """Return how many requests came, once one has: whoever did not wait for an answer is ahead of us."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.asked and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return len(self.asked)
+
 
 @contextmanager
 def a_vendor() -> Iterator[Vendor]:
@@ -67,6 +77,8 @@ def a_vendor() -> Iterator[Vendor]:
             yield vendor
         finally:
             done.set()
+            with suppress(OSError):  # some systems refuse this, and let a thread wait on
+                listener.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
