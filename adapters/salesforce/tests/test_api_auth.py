@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
+import time_machine
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -14,8 +15,8 @@ from adapters.salesforce.auth import ADVICE, BUSY_SECONDS, LIFETIME, audience, h
 from adapters.salesforce.tests.calling import BASE, GRANTED, HTML, LOGIN, SECRET, TOKEN, Org, a_kit, load
 from connector.contract import Grant
 from connector.errors import CredentialsError, TemporaryError
-from connector.model import now
 
+AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 USER = "connector@acme.example"
 
 
@@ -30,11 +31,11 @@ def pem(key: Any) -> str:
 
 def test_client_credentials_give_a_token_for_a_quarter_of_an_hour(org: Org) -> None:
     org.login()
-    grant = ask()
+    with time_machine.travel(AT, tick=False):
+        grant = ask()
     assert grant.access_token.reveal() == TOKEN
     assert grant.details == {"instance_url": BASE}
-    assert grant.expires_at is not None
-    assert timedelta(0) <= now() + LIFETIME - grant.expires_at < timedelta(minutes=1)
+    assert grant.expires_at == AT + LIFETIME == AT + timedelta(minutes=15)
     assert org.calls("POST", LOGIN) == [
         {"grant_type": "client_credentials", "client_id": "3MVG9consumer.key", "client_secret": SECRET}
     ]
@@ -43,14 +44,15 @@ def test_client_credentials_give_a_token_for_a_quarter_of_an_hour(org: Org) -> N
 def test_a_key_signs_for_its_user_towards_the_login_server(org: Org) -> None:
     key = rsa.generate_private_key(65537, 2048)
     org.login()
-    ask(client_secret=None, username=USER, private_key=pem(key))
-    sent = org.calls("POST", LOGIN)[0]
-    assert sent["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
-    claims = jwt.decode(
-        sent["assertion"], key.public_key(), algorithms=["RS256"], audience="https://login.salesforce.com"
-    )
+    with time_machine.travel(AT, tick=False):
+        ask(client_secret=None, username=USER, private_key=pem(key))
+        sent = org.calls("POST", LOGIN)[0]
+        assert sent["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+        claims = jwt.decode(
+            sent["assertion"], key.public_key(), algorithms=["RS256"], audience="https://login.salesforce.com"
+        )
     assert (claims["iss"], claims["sub"]) == ("3MVG9consumer.key", USER)
-    assert 0 < claims["exp"] - now().timestamp() <= 180
+    assert 0 < claims["exp"] - AT.timestamp() <= 180
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+import time_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,9 +19,9 @@ from adapters.shopify.tests.api import API, Shopify, a_shopify
 from adapters.shopify.writing import HOLDS
 from connector.contract import Change, Delta
 from connector.errors import CredentialsError, PermanentError, RemoteError, TemporaryError, UncertainError
-from connector.model import now
 
 AT = datetime(2026, 11, 20, 9, 58, 30, tzinfo=UTC)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GONE = {"userErrors": [{"field": ["id"], "message": "Customer does not exist"}]}
 DONE: dict[str, Any] = {"userErrors": []}
 NO_PHONE = "A phone number is required to set the WhatsApp consent state."
@@ -89,12 +90,13 @@ def test_each_state_of_consent_has_its_level(api: Shopify, value: str, level: st
     assert told.get("optInLevel") == level
 
 
-@pytest.mark.parametrize("at", [None, now() + timedelta(days=400)])
+@pytest.mark.parametrize("at", [None, NOW + timedelta(seconds=1), NOW + timedelta(days=400)])
 def test_consent_is_never_dated_in_the_future(api: Shopify, at: datetime | None) -> None:
     asked = asked_of(api)
-    write(api, consent(at=at))
+    with time_machine.travel(NOW, tick=False):
+        write(api, consent(at=at))
     told = asked[0][1]["input"]["whatsAppMarketingConsent"]["updatedAt"]
-    assert datetime.fromisoformat(told) <= now()
+    assert datetime.fromisoformat(told) <= NOW
 
 
 @pytest.mark.parametrize("value", ["REDACTED", "NEVER_SUBSCRIBED", "", None, True, Delta(("a",))])

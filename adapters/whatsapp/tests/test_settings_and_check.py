@@ -16,6 +16,7 @@ from adapters.whatsapp.tests.hooks import NUMBER, WABA, fixture, load
 from connector.contract import Finding, Visit
 from connector.http import Http
 from connector.model import now
+from connector.testing.vendor import nobody
 
 HOOK = "https://connect.shop.example/hooks/abc"
 
@@ -156,7 +157,8 @@ def test_a_listing_that_is_refused_is_one_line_with_its_fix(meta: responses.Requ
 
 
 def test_without_a_network_nothing_is_claimed() -> None:
-    found = doctor(url="http://127.0.0.1:8080/hooks/abc", api_url="http://127.0.0.1:9/v26.0")
+    with nobody() as url:
+        found = doctor(url="http://127.0.0.1:8080/hooks/abc", api_url=f"{url}/v26.0")
     assert found["token"].ok is None
     assert found["clock"].ok is None
 
