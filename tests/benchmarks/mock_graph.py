@@ -221,7 +221,7 @@ class MockGraph:
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
         _pipe(self._process.stdin).close()
-        self._process.wait(10)
+        self._process.wait(60)
         _pipe(self._process.stdout).close()
 
     @property
