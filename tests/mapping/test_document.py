@@ -42,7 +42,7 @@ FOLDER = resources.files("mappings")
 SHIPPED = {
     f"{folder}/{file.name.removesuffix('.toml')}": file.read_text("utf-8")
     for folder in ("shopify", "salesforce")
-    for file in (FOLDER / folder).iterdir()
+    for file in sorted((FOLDER / folder).iterdir(), key=lambda file: file.name)
     if file.name.endswith(".toml") and kind_of(file.read_text("utf-8")) == "notification"
 }
 PAID = SHIPPED["shopify/order_paid"]

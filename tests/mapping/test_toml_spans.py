@@ -20,7 +20,7 @@ FOLDER = resources.files("mappings")
 SHIPPED = [
     file.read_text("utf-8")
     for folder in ("shopify", "salesforce", "policy")
-    for file in (FOLDER / folder).iterdir()
+    for file in sorted((FOLDER / folder).iterdir(), key=lambda file: file.name)
     if file.name.endswith(".toml")
 ]
 ODD = r'''
