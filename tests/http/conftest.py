@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,11 +22,20 @@ Behaviour = Callable[[socket.socket, bytes], bool]
 """Given the connection and one whole request; True where it stays open for another."""
 
 
+PATIENCE = 60.0
+"""Seconds for what must come; it comes at once, but machines have bad moments."""
+
+
 @dataclass
 class Server:
     port: int
     requests: list[bytes] = field(default_factory=list)
-    connections: int = 0
+    guests: list[tuple[str, int]] = field(default_factory=list)
+    """Who has connected, in order."""
+
+    @property
+    def connections(self) -> int:
+        return len(self.guests)
 
     @property
     def host(self) -> str:
@@ -34,6 +44,15 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://{self.host}"
+
+    def all_connections(self) -> int:
+        """Return how many connections there were by now, whether or not the server has had time to take them."""
+        before, end = self.connections, time.monotonic() + PATIENCE
+        with socket.create_connection(("127.0.0.1", self.port)) as last:  # they are taken in their order
+            while last.getsockname() not in self.guests:
+                assert time.monotonic() < end, f"only {before} connections were taken"
+                time.sleep(0.005)
+        return self.connections - 1
 
 
 def _read(connection: socket.socket) -> bytes:
@@ -46,7 +65,9 @@ def _read(connection: socket.socket) -> bytes:
     lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     size = int(lengths[0]) if lengths else 0
     while len(body) < size:
-        body += connection.recv(65536)
+        if not (more := connection.recv(65536)):
+            return b""
+        body += more
     return head + b"\r\n\r\n" + body
 
 
@@ -63,21 +84,18 @@ def serve() -> Iterator[Serve]:
         listeners.append(listener)
         server = Server(listener.getsockname()[1])
 
-        def talk(connection: socket.socket) -> None:
-            with suppress(OSError), connection:
-                if tls:
-                    connection = tls.wrap_socket(connection, server_side=True)
+        def talk(taken: socket.socket) -> None:
+            with suppress(OSError), taken, tls.wrap_socket(taken, server_side=True) if tls else taken as connection:
                 while request := _read(connection):
                     server.requests.append(request)
                     if not behave(connection, request):
                         break
-                connection.close()
 
         def accept() -> None:
             with suppress(OSError):
                 while True:
-                    connection, _ = listener.accept()
-                    server.connections += 1
+                    connection, guest = listener.accept()
+                    server.guests.append(guest)
                     threading.Thread(target=talk, args=(connection,), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
@@ -86,6 +104,14 @@ def serve() -> Iterator[Serve]:
     yield start
     for listener in listeners:
         listener.close()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens, and which nobody else is given meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @dataclass

@@ -91,5 +91,5 @@ def test_what_a_body_calls_a_secret_is_hidden(body: bytes) -> None:
     assert "word" not in exchange(body)["request"].replace("password", "")
 
 
-def test_bytes_that_are_no_text_are_kept_as_far_as_they_are(serve: Any) -> None:
+def test_bytes_that_are_no_text_are_kept_as_far_as_they_are() -> None:
     assert exchange(b"\x00\xffab")["request"] == "\ufffd\ufffdab"
