@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector import log
@@ -152,6 +152,8 @@ def test_under_a_phone_key_only_two_digits_stay(lines: Lines, key: str, phone: o
     assert shown == "••••" + (phone[0] if isinstance(phone, list) else str(phone))[-2:]
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long an example takes is the machine's affair."""
 separators = st.sampled_from(["", "", "", " ", "-", ".", "/", ") ", " ("])
 digits = st.text("0123456789", min_size=1, max_size=1)
 
@@ -168,6 +170,7 @@ before = st.sampled_from(["", "call ", "to:", "(", "'", '"', "order:", "phone=",
 after = st.sampled_from(["", ".", ", now", ")", "'", '"', ">", " é"])
 
 
+@UNHURRIED
 @given(st.one_of(phones(plus=True), phones(plus=False)), before, after)
 def test_no_phone_in_any_form_survives_in_text(phone: str, before: str, after: str) -> None:
     shown = re.sub(r"\D", "", log.hide(before + phone + after))
@@ -178,6 +181,7 @@ def test_no_phone_in_any_form_survives_in_text(phone: str, before: str, after: s
     assert bare[:-5] not in shown
 
 
+@UNHURRIED
 @given(phones(plus=True))
 def test_a_phone_with_plus_is_hidden_even_under_a_key_of_ours(phone: str) -> None:
     entry = log._clean(None, "info", {"event": "x.happened", "subject": phone, "delivery_key": phone})
@@ -194,6 +198,7 @@ def test_ids_stay_whole(lines: Lines) -> None:
     assert {key: line[key] for key in ids} == ids
 
 
+@UNHURRIED
 @given(st.builds(new_id))
 def test_our_own_ids_stay_whole_in_text(id_: str) -> None:
     assert log.hide(f"message {id_} is on its way") == f"message {id_} is on its way"
@@ -238,7 +243,7 @@ def test_a_library_line_with_wrong_arguments_is_still_written(lines: Lines) -> N
 
 def test_warnings_take_the_same_way(lines: Lines) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)  # and no other, such as of what is collected in between
         logging.captureWarnings(capture=True)
         warnings.warn("old +491701234567", UserWarning, stacklevel=1)
     assert "old ••••67" in lines.last()["words"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.security.addresses import LOOPBACK, home, sender
 
 OURS = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"), *LOOPBACK)
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long an example takes is the machine's affair."""
 PROXIES = st.sampled_from(["10.1.2.3", "10.9.9.9", "fd00::5", "127.0.0.1", "::1", "::ffff:10.1.2.3"])
 STRANGERS = st.ip_addresses().filter(
     lambda address: not any(address.version == each.version and address in each for each in OURS)
@@ -25,6 +27,7 @@ def written(address: str, form: str) -> str:
     return {"bare": address, "port": f"[{address}]:443" if ":" in address else f"{address}:443"}[form]
 
 
+@UNHURRIED
 @given(GARBAGE, STRANGERS, st.lists(PROXIES, min_size=1, max_size=4), st.sampled_from(["bare", "port"]))
 def test_it_is_whom_the_first_proxy_saw_whatever_the_guest_says(
     said: str, guest: ipaddress.IPv4Address | ipaddress.IPv6Address, proxies: list[str], form: str
@@ -37,6 +40,7 @@ def test_it_is_whom_the_first_proxy_saw_whatever_the_guest_says(
         assert sender(proxies[-1], told, OURS) == str(mapped or guest)
 
 
+@UNHURRIED
 @given(GARBAGE, STRANGERS)
 def test_a_stranger_who_comes_directly_is_believed_nothing(
     said: str, guest: ipaddress.IPv4Address | ipaddress.IPv6Address
