@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from werkzeug.test import Client
@@ -37,8 +38,9 @@ def test_pages_come_as_soon_as_they_can_be_built(monkeypatch: Any) -> None:
     assert client.get("/mappings").text == "hello"
 
 
-def test_building_is_tried_once_a_second_at_most() -> None:
-    tried: list[int] = []
+def test_building_is_tried_once_a_second_at_most(monkeypatch: Any) -> None:
+    at, tried = [1000.0], []
+    monkeypatch.setattr(late, "time", SimpleNamespace(monotonic=lambda: at[0]))
 
     def build() -> Any:
         tried.append(1)
@@ -48,3 +50,10 @@ def test_building_is_tried_once_a_second_at_most() -> None:
     for _ in range(20):
         client.get("/")
     assert len(tried) == 1
+    at[0] += 0.99
+    client.get("/")
+    assert len(tried) == 1
+    at[0] += 0.02
+    client.get("/")
+    client.get("/")
+    assert len(tried) == 2
