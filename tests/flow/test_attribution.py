@@ -190,7 +190,7 @@ class TestReplies:
         world.sent_one(order=1)
         last = world.sent_one(order=2)
         with time_machine.travel(now() + timedelta(hours=2)):
-            world.reply("Thank you", ago=-90)  # counted from when this module was read, which may be a while ago
+            world.reply("Thank you", ago=-90)
             world.work()
 
         assert told(world) == {("reply", last)}

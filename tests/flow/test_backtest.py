@@ -405,7 +405,7 @@ def test_what_is_in_force_is_told_as_it_really_went(world: World) -> None:
         world.work()
     _order(world, 1, BEN, agrees=True, note="yes")
     world.event("order.paid", "order:20", phone=BEN, agrees=True, note="yes")
-    for number in range(21, 27):  # in one request, whose events have ids of one moment, in any order
+    for number in range(21, 27):  # in one request: known together
         world.event("order.cancelled", f"order:{number}", phone=BEN)
         _order(world, number, BEN, agrees=True, note="yes")
     world.work()
