@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -223,6 +224,7 @@ class Courier:
         self._store, self._vault, self._owner = store, vault, owner
         self._loopback = loopback
         self._https: dict[str, Http] = {}
+        self._lock = threading.Lock()
 
     def run(self, enough: Callable[[], bool] = lambda: False) -> Tally:
         """Carry what is due until nothing is, or ``enough`` says so."""
@@ -286,8 +288,9 @@ class Courier:
         parts = urlsplit(url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
         name = f"{host}:{parts.port}" if parts.port else host
-        if name not in self._https:
-            self._https[name] = Http([name], threads=MOST_AT_ONCE, timeout=TIMEOUT, guard=self._guard)
+        with self._lock:  # one for all threads: another would be lost, and never closed
+            if name not in self._https:
+                self._https[name] = Http([name], threads=MOST_AT_ONCE, timeout=TIMEOUT, guard=self._guard)
         return self._https[name].request("POST", url, data=body, headers=sign(id_, at, body, secrets), most=MOST_ANSWER)
 
     def _guard(self, host: str, port: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +21,7 @@ from connector.errors import ConfigurationError
 from connector.flow import labels as labels_
 from connector.flow import ledger, outgoing
 from connector.flow.outgoing import Courier, Made
+from connector.http import Http
 from connector.mapping.people_form import shipped
 from connector.model import ConsentState, Contact, ContactId, Entry, MessageId, Purpose, Source, State, new_id, now
 from connector.security.vault import Vault
@@ -73,10 +75,18 @@ class Ear:
 
 
 @pytest.fixture
-def ear() -> Iterator[Ear]:
+def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
+    monkeypatch.setattr(outgoing, "TIMEOUT", (60.0, 60.0))  # a courier must not wait so long; machines in tests may
     made = Ear()
     yield made
     made.close()
+
+
+@pytest.fixture
+def still() -> Iterator[time_machine.Traveller]:
+    """A clock that stands still: what is to be tried again in five seconds is not due however long a test takes."""
+    with time_machine.travel(START, tick=False) as clock:
+        yield clock
 
 
 @pytest.fixture
@@ -193,6 +203,7 @@ def test_it_is_tried_again_over_three_days_under_the_same_id(
     assert timedelta(days=3) < sum(outgoing.WAITS, timedelta()) < timedelta(days=3.5)
 
 
+@pytest.mark.usefixtures("still")
 def test_every_attempt_is_kept_with_what_was_answered(store: Store, vault: Vault, ear: Ear, listens: Any) -> None:
     listens()
     tell(store)
@@ -209,6 +220,7 @@ def test_every_attempt_is_kept_with_what_was_answered(store: Store, vault: Vault
     assert tried.ms >= 0
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("status", [302, 304, 400, 404])
 def test_only_2xx_says_that_it_was_taken(store: Store, vault: Vault, ear: Ear, listens: Any, status: int) -> None:
     listens()
@@ -286,6 +298,7 @@ def test_what_failed_is_sent_again_on_purpose_under_its_id(store: Store, vault: 
         assert rows.again(tx, id_=min(first)) == 1, "also one that went through"
 
 
+@pytest.mark.usefixtures("still")
 def test_what_waits_for_its_next_try_can_leave_now(store: Store, vault: Vault, ear: Ear, listens: Any) -> None:
     listens()
     tell(store, "a")
@@ -327,6 +340,7 @@ def test_two_secrets_are_valid_while_one_is_rotated(store: Store, vault: Vault, 
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("still")
 def test_an_address_behind_the_firewall_gets_nothing(store: Store, vault: Vault, ear: Ear, listens: Any) -> None:
     listens()
     tell(store)
@@ -398,6 +412,26 @@ def test_two_couriers_carry_each_delivery_once(store: Store, vault: Vault, ear: 
         thread.join()
 
     assert len({headers["webhook-id"] for headers, _ in ear.heard}) == len(ear.heard) == 40
+
+
+def test_what_is_carried_at_once_goes_through_one_session(
+    sqlite_store: Store, vault: Vault, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Http] = []
+
+    class Slow(Http):
+        def __init__(self, *given: Any, **more: Any) -> None:
+            made.append(self)
+            time.sleep(0.1)
+            super().__init__(*given, **more)
+
+    monkeypatch.setattr(outgoing, "Http", Slow)
+    outgoing.add(sqlite_store, vault, ear.url, news.CHOSEN, loopback=True)
+    for number in range(8):
+        tell(sqlite_store, f"n{number}")
+
+    assert carry(sqlite_store, vault).done == 8
+    assert len(made) == 1, "another would be lost, and never closed"
 
 
 def test_a_delivery_of_a_dead_courier_is_carried_by_another(store: Store, vault: Vault, ear: Ear, listens: Any) -> None:

@@ -20,7 +20,8 @@ from tests.flow.test_outgoing import Ear
 
 
 @pytest.fixture
-def ear() -> Iterator[Ear]:
+def ear(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
+    monkeypatch.setattr(outgoing, "TIMEOUT", (60.0, 60.0))
     with closing(Ear()) as made:
         yield made
 
