@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ RECENT = 20_000
 CANDIDATES = 400
 """Skipped events whose bytes are read in search of a phone."""
 NATIONAL = 8
-"""So many last digits make a phone, however its beginning was written."""
+"""Digits of the shortest number that counts as written without its country code."""
 LONGEST = 200
 """Characters of a term; more is nobody's order."""
 SUBJECTS = ("order", "draft_order", "checkout", "customer", "fulfillment", "refund")
@@ -204,11 +204,28 @@ def _skipped_for(tx: Transaction, digits: str) -> list[str]:
         .order_by(recent.c.id.desc())
         .limit(CANDIDATES)
     )
-    wanted = digits[-NATIONAL:].encode()
-    return [row.id for row in tx.execute(query) if wanted in _SIGNS.sub(b"", row.body)][:MOST]
+    wanted = digits.lstrip("0").encode()
+    return [row.id for row in tx.execute(query) if _names(row.body, wanted)][:MOST]
+
+
+def _names(body: bytes, wanted: bytes) -> bool:
+    """Tell whether a number stands in a body: with or without its country code, and not another with the same end."""
+    bare = _SIGNS.sub(b"", body)
+    if wanted[-NATIONAL:] not in bare:
+        return False
+    return any(run.endswith(wanted) or wanted.endswith(run) for run in _numbers(bare))
+
+
+def _numbers(bare: bytes) -> Iterator[bytes]:
+    """Yield the numbers in a text, also without a trunk's zero behind the country code."""
+    for run in _RUN.findall(bare):
+        if len(short := run.lstrip(b"0")) >= NATIONAL:
+            yield short
+            yield from (short[:at] + short[at + 1 :] for at in (1, 2, 3) if short[at : at + 1] == b"0")
 
 
 _SIGNS = re.compile(rb"[\s().\-/]")
+_RUN = re.compile(rb"\d+")
 
 
 _SEARCHES: tuple[tuple[str, Callable[[Transaction, str], _Hits | None]], ...] = (

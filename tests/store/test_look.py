@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -149,6 +150,22 @@ def test_a_person_whose_message_was_skipped_is_found_though_the_trace_hides_the_
         for term in ("+49 170 1234567", "0170 1234567"):
             assert find.find(tx, term).event_ids == (event,)
         assert not find.find(tx, "+49 170 1234568")
+
+
+@pytest.mark.parametrize(
+    "written", ["+1 (272) 555-0160", "001 272 555 0160", "272.555.0160", "1-272-555-0160", "+1 (0)272 5550160"]
+)
+def test_a_number_of_a_skipped_event_is_theirs_however_it_is_written_and_nobody_elses(
+    scene: Scene, written: str
+) -> None:
+    """Numbers of two area codes may have more than their last eight digits in common."""
+    steps = [("recipient", True, "•••60")]
+    for label, number in (("#1", written), ("#2", "+1 902 555 0160"), ("#3", "+1 172 555 0160")):
+        body = json.dumps({"id": 5550160272, "phone": number}).encode()
+        scene.skip(scene.event(label, request_id=scene.request(body=body)), steps=steps)
+    with scene.store.read() as tx:
+        (found,) = find.find(tx, "+12725550160").event_ids
+        assert [row.label for row in look.list_events(tx, EventFilter(ids=[found]))] == ["#1"]
 
 
 def test_things_are_found_by_ids_of_ours_and_of_vendors(scene: Scene) -> None:
