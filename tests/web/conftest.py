@@ -55,8 +55,8 @@ CAP = 4 * 1024 * 1024
 ROOT = Path(__file__).parents[2]
 PROXY = "http://proxy-user:proxy-password@proxy.example:3128"
 """What the environment of the server says, and nobody else need know."""
-PATIENCE = 60.0
-"""Seconds that the server may take to start; it takes three, but machines have bad moments."""
+PATIENCE = 180.0
+"""Seconds that anything may take which must come: a server starts in three, but machines have bad moments."""
 
 
 def encode(payload: object) -> bytes:
@@ -102,6 +102,7 @@ class House:
         )  # fmt: skip
         self.catalogue = tools.catalogue
         self.web = create_app(tools)
+        self.web._intake._patience = PATIENCE  # type: ignore[attr-defined]  # vendors hang up, tests wait for the disk
         self.client = Client(self.web)
 
     @property
@@ -169,7 +170,7 @@ class House:
         """Return everything in a table, the oldest first."""
         found = schema.metadata.tables[table]
         with self.store.read() as tx:
-            return list(tx.execute(select(found).order_by(next(iter(found.primary_key.columns)))).all())
+            return list(tx.execute(select(found).order_by(*found.primary_key.columns)).all())
 
     def close(self) -> None:
         """Stop the writer and close the database."""
@@ -191,9 +192,29 @@ def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[
     before, configuration = (root.handlers, root.level), structlog.get_config()
     log.configure("info", as_json=True)
     yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    root.handlers, root.level = before
+    root.handlers = before[0]
+    root.setLevel(before[1])  # which also forgets what loggers have concluded from the other level
     logging.captureWarnings(capture=False)
     structlog.configure(**configuration)
+
+
+def claim() -> socket.socket:
+    """Return a socket that keeps a free port for a server yet to start: nobody else is given it meanwhile.
+
+    It does not listen, so that the server, which allows such company (SO_REUSEADDR), may bind the port beside it.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def until(comes: Callable[[], object]) -> None:
+    """Wait until something is so; fail where it never is."""
+    end = time.monotonic() + PATIENCE
+    while not comes():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
 
 
 class Served:
@@ -203,9 +224,8 @@ class Served:
         """``words`` are further ones of the command, ``environ`` further variables."""
         self.house = house
         self.log_path = data / "web.log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self._claim = claim()
+        self.port = int(self._claim.getsockname()[1])
         ours = ("CONNECTOR_", "DATABASE_URL", "REDIS_URL", "PROMETHEUS_MULTIPROC_DIR")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         with self.log_path.open("wb") as output:
@@ -216,8 +236,9 @@ class Served:
             )  # fmt: skip
         end = time.monotonic() + PATIENCE
         while not self.is_well():
-            gave_up = self.process.poll() is not None or time.monotonic() > end
-            assert not gave_up, self.log_path.read_text()[-2000:]
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.close()
+                raise AssertionError(self.log_path.read_text()[-2000:])
             time.sleep(0.05)
 
     def is_well(self) -> bool:
@@ -230,7 +251,7 @@ class Served:
 
     def connect(self) -> socket.socket:
         """Open a connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def send(self, *parts: bytes, hang_up: bool = False, pause: float = 0.0) -> bytes:
         """Send bytes as they are and return all that comes back until the other side hangs up.
@@ -274,6 +295,7 @@ class Served:
         """Stop it."""
         self.process.terminate()
         self.process.wait(PATIENCE)
+        self._claim.close()
         self.house.close()
 
 
@@ -304,7 +326,7 @@ class Away:
         """Cut every connection, and let nobody in."""
         self.server.run(
             f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS false",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'",
+            f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{self.name}'",  # and wait
         )
 
     def come_back(self) -> None:

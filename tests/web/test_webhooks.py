@@ -8,11 +8,13 @@ import re
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 from werkzeug.test import Client
 
+from connector import wiring
 from connector.contract import Adapter, Receiver
 from connector.errors import SignatureError
 from connector.flow import accounts
@@ -36,6 +39,7 @@ from tests.servers import Postgres
 from tests.toys import ShopSettings
 from tests.web.conftest import (
     CAP,
+    PATIENCE,
     SECRETS,
     SHOP,
     VERIFY_TOKEN,
@@ -140,15 +144,19 @@ def test_an_address_beside_the_door_leads_nowhere(house: House, path: str) -> No
     assert house.rows("request") == []
 
 
-def test_a_stranger_who_tries_addresses_costs_few_look_ups(house: House) -> None:
+def test_a_stranger_who_tries_addresses_costs_few_look_ups(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    at, begun = [1000.0], []
+    monkeypatch.setattr(wiring, "time", SimpleNamespace(monotonic=lambda: at[0]))
+    house.tools.directory.forget()
     assert house.post(BODY).status_code == 200
-    begun: list[int] = []
     event.listen(house.store.engine, "begin", lambda connection: begun.append(1))
-    started = time.monotonic()
-    for number in range(2000):
+    for number in range(1000):
         assert call(house.web, f"/hooks/{number:032}")[0] == 404
-    readings = (time.monotonic() - started) / HASTE_SECONDS + 2
-    assert len(begun) <= 2 * readings < 2000, "a reading takes up to two transactions"
+    assert begun == [], "it has just been looked"
+    for number in range(1000):
+        at[0] += HASTE_SECONDS / 100
+        assert call(house.web, f"/hooks/{number:032}")[0] == 404
+    assert 2 * 9 <= len(begun) <= 2 * 10, "a reading takes two transactions"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -260,6 +268,7 @@ HEADER_NAMES = st.sampled_from(
      "HTTP_X_SHOPIFY_SHOP_DOMAIN", "HTTP_X_SHOPIFY_TOPIC", "HTTP_X_SHOPIFY_WEBHOOK_ID", "HTTP_AUTHORIZATION",
      "CONTENT_TYPE"]
 )  # fmt: skip
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 LATIN = st.text(st.characters(max_codepoint=255), max_size=80)
 SIGNATURES = st.sampled_from(
     [
@@ -310,7 +319,7 @@ BODIES = st.binary(max_size=200) | st.sampled_from([BODY, b"", b"[" * 100_000, b
     query="",
     place="number",
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=UNHURRIED)
 def test_nobody_who_proves_nothing_gets_in_or_makes_it_fail(
     house: House, method: str, headers: dict[str, str], body: bytes, query: str, place: str
 ) -> None:
@@ -402,7 +411,7 @@ def door(house: House, diary: Diary) -> Callable[..., tuple[int, dict[str, str],
 
 
 @given(method=st.sampled_from(["POST", "POST", "GET", "HEAD", "PUT"]) | LATIN, body=BODIES, query=QUERIES)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=UNHURRIED)
 def test_nothing_is_asked_of_a_receiver_before_it_has_proved_the_sender(
     door: Callable[..., Any], diary: Diary, method: str, body: bytes, query: str
 ) -> None:
@@ -464,24 +473,32 @@ def test_while_the_database_is_locked_nothing_is_acknowledged_and_nothing_is_los
     with house.store.write(), ThreadPoolExecutor(len(bodies)) as pool:
         assert set(pool.map(post, bodies)) == {503}
         assert house.rows("request") == []
+    impatient.application._intake._patience = PATIENCE
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(post, bodies)) == {200}
     assert sorted(row.body for row in house.rows("request")) == sorted(bodies)
 
 
-def test_what_nobody_waits_for_any_more_does_not_pile_up(house: House, impatient: Client) -> None:
-    with house.store.write(), ThreadPoolExecutor(20) as pool:
+def test_what_nobody_waits_for_any_more_does_not_pile_up(
+    house: House, impatient: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake, busy = impatient.application._intake, threading.Event()
+    commit, intake._patience = intake._commit, PATIENCE
+    monkeypatch.setattr(intake, "_commit", lambda batch: (busy.set(), commit(batch)))
+    with ThreadPoolExecutor(1) as pool, house.store.write():
         first = pool.submit(impatient.post, path_of(house), data=b"{}", headers=shop_headers(b"{}"))
-        assert first.result().status_code == 503
-        intake = impatient.application._intake  # the writer holds the first, and waits for its turn
+        assert busy.wait(PATIENCE)  # the writer holds the first, and waits for its turn
+        intake._patience = 0.1
         for body in (b"[1]", b"[2]", b"[3]"):
             assert impatient.post(path_of(house), data=body, headers=shop_headers(body)).status_code == 503
         waiting = [intake._waiting.get_nowait() for _ in range(3)]
         assert [ticket.arrival for ticket in waiting] == [None, None, None]
         for ticket in waiting:
             intake._waiting.put(ticket)
+        intake._patience = PATIENCE
+    assert first.result().status_code == 200
     assert impatient.post(path_of(house), data=b"[4]", headers=shop_headers(b"[4]")).status_code == 200
-    assert {row.body for row in house.rows("request")} <= {b"{}", b"[4]"}
+    assert [row.body for row in house.rows("request")] == [b"{}", b"[4]"]
 
 
 def test_a_request_that_cannot_be_stored_is_refused_so_that_it_comes_again(
@@ -566,12 +583,13 @@ def test_a_sender_that_asks_first_is_told_to_go_on_and_a_stranger_is_not(served:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_bodies_beyond_the_cap_are_cut_off_and_memory_stays_bounded(served: Served) -> None:
-    """Eight senders at once, each with 128 MB in chunks and no length: they get no further than the cap.
+    """Eight senders at once, each with 128 MB or more in chunks and no length: they get no further than the cap.
 
     A sender gets rid of more than the server reads: the kernel takes the rest, up to what its buffers hold.
     """
     buffers = (Path(f"/proc/sys/net/ipv4/tcp_{each}mem").read_text().split()[-1] for each in "rw")
     most = 2 * CAP + sum(map(int, buffers))
+    flood_size = max(128 << 20, 2 * most)
     chunk = b"%x\r\n%s\r\n" % (1 << 16, b"a" * (1 << 16))
     before = served.peak()
 
@@ -580,14 +598,14 @@ def test_bodies_beyond_the_cap_are_cut_off_and_memory_stays_bounded(served: Serv
             connection.sendall(served.head(b"", CHUNKED, length=None))
             sent = 0
             with suppress(ConnectionError):
-                while sent < 128 << 20:
+                while sent < flood_size:
                     connection.sendall(chunk)
                     sent += 1 << 16
             return sent
 
     with ThreadPoolExecutor(8) as pool:
         sent = list(pool.map(flood, range(8)))
-    assert max(sent) < most < 128 << 20, "the server went on reading"
+    assert max(sent) < most, "the server went on reading"
     assert served.peak() - before < 8 * 4 * CAP, "of 1 GB no more than a few copies of the cap are held"
     assert served.bodies() == []
 
