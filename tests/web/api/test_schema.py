@@ -19,7 +19,7 @@ from connector.model import Permission
 from connector.web.api import create_api, frame
 from tests.web.api.conftest import Caller
 from tests.web.api.test_events import order, push
-from tests.web.conftest import House
+from tests.web.conftest import PATIENCE, House
 
 EXAMPLES = 25
 FEW = 5
@@ -54,6 +54,8 @@ def examine(app: Any, token: str, examples: int) -> tuple[list[str], Counter[str
     config = SchemathesisConfig.from_dict({
         "seed": SEED,
         "continue-on-failure": True,
+        "request-timeout": PATIENCE,
+        "suppress-health-check": ["too_slow"],
         "headers": {"Authorization": f"Bearer {token}"} if token else {},
         "generation": {"max-examples": examples, "deterministic": True, "no-shrink": True},
         "operations": [
@@ -65,7 +67,7 @@ def examine(app: Any, token: str, examples: int) -> tuple[list[str], Counter[str
     found: dict[str, str] = {}
     tried: Counter[str] = Counter()
     with serving(app) as url:  # schemathesis' own WSGI transport trips over options that it sets itself
-        schema = schemathesis.openapi.from_url(f"{url}/api/openapi.json", config=config)
+        schema = schemathesis.openapi.from_url(f"{url}/api/openapi.json", config=config, timeout=PATIENCE)
         for event in from_schema(schema).execute():
             for line in _told(event, tried):
                 found.setdefault(line[:160], line)
