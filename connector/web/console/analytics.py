@@ -103,10 +103,11 @@ def ask(tx: Transaction) -> Asked:
 def _stretch(zone: ZoneInfo) -> tuple[datetime, datetime, str]:
     """Return from when, until when, and which period that is; whole hours of UTC."""
     since, until = _day("from", zone), _day("to", zone)
-    end = hour_of(now()) + HOUR
+    at = now()  # once: midnight may come between two looks
+    end = hour_of(at) + HOUR
     if since is None and until is None:
         period = one_of("period", PERIODS, PERIOD)
-        last = end if period == "24h" else _midnight(now(), zone) + timedelta(days=1)
+        last = end if period == "24h" else _midnight(at, zone) + timedelta(days=1)
         return _whole(last - PERIODS[period][1]), end, period
     last = min(until + timedelta(days=1), end) if until is not None else end
     begun = since if since is not None else last - PERIODS[PERIOD][1]

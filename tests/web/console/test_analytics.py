@@ -18,7 +18,7 @@ from connector.flow.figures import DEFINITIONS
 from connector.model import State, now
 from connector.store import schema, sequels
 from connector.store.sequels import Sequel
-from connector.web.console import charts
+from connector.web.console import analytics, charts
 from tests.web.console.room import Room
 from tests.web.console.traffic import Traffic
 
@@ -121,7 +121,7 @@ def test_columns_sort_by_link(room: Room) -> None:
 def test_two_stretches_are_compared(room: Room) -> None:
     page = see(room.client(), "/analytics?period=7d&compare=1")
     assert "Compared with the 7 days before" in page
-    assert "from 1" in page
+    assert set(re.findall(r'class="was">from ([^<]+)<', page)) == {"1"}
 
 
 def test_days_are_those_of_the_viewer(scene: Traffic, room: Room) -> None:
@@ -144,6 +144,18 @@ def test_days_are_those_of_the_viewer(scene: Traffic, room: Room) -> None:
     client = room.client()
     client.set_cookie("connector_zone", "Asia/Tokyo")
     assert "Asia/Tokyo" in see(client, "/analytics")
+
+
+def test_a_day_that_ends_while_the_page_is_made_moves_no_stretch(
+    scene: Traffic, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = now().replace(hour=23, minute=59, second=59)
+    scene.message(at=last.replace(hour=0) - timedelta(days=6))  # on the first of the seven days
+    rollup.roll_up(room.store)
+    client, looks = room.client(), iter([last])
+    monkeypatch.setattr(analytics, "now", lambda: next(looks, last + timedelta(seconds=1)))
+    (line, *_) = csv.DictReader(io.StringIO(client.get("/analytics.csv?period=7d").text.lstrip("\ufeff")))
+    assert line["matched"] == "1"
 
 
 @pytest.mark.parametrize(
