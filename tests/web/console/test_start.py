@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +16,7 @@ from tests.web.conftest import RECIPES
 from tests.web.console.room import Room
 
 START = "/start"
+KEYS = {name: f"{name}-77" for name in ("graph_token", "app_secret", "client_secret", "verify_token")}
 
 
 def told(page: str) -> str:
@@ -31,13 +32,17 @@ def bare(room: Room) -> Room:
     return room
 
 
+def offered(room: Room, port: int) -> None:
+    """Let a sandbox be offered at a port that somebody holds already: one that is free may be taken meanwhile."""
+    playground.write(room.tools.settings.data, offer.offer(port, KEYS))
+
+
 @pytest.fixture
-def sandbox(bare: Room) -> Iterator[SandboxShop]:
-    data = bare.tools.settings.data
-    keys = offer.prepare(data)
-    port = json.loads((data / playground.FILE).read_text())["port"]
-    shop = SandboxShop(client_secret=keys["SANDBOX_CLIENT_SECRET"], webhook_secret=keys["SANDBOX_STORE_SECRET"])
-    with SandboxServer(port=port, token=keys["SANDBOX_GRAPH_TOKEN"], tenants=(shop,)):
+def sandbox(bare: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxShop]:
+    monkeypatch.setattr(playground, "_SECONDS", (60.0, 60.0))
+    shop = SandboxShop(client_secret=KEYS["client_secret"], webhook_secret=KEYS["client_secret"])
+    with SandboxServer(token=KEYS["graph_token"], tenants=(shop,)) as server:
+        offered(bare, int(server.url.rpartition(":")[2]))
         yield shop
 
 
@@ -76,11 +81,13 @@ def test_something_happens_in_the_sandbox_by_a_button(bare: Room, sandbox: Sandb
 
 
 def test_a_sandbox_that_is_gone_is_told_as_such(bare: Room) -> None:
-    offer.prepare(bare.tools.settings.data)
-    client = bare.client("admin")
-    assert "is not running" in client.get(START).text
-    bare.post(client, "/start/sandbox", page=START)
-    assert "The sandbox does not answer." in client.get(START).text
+    with socket.socket() as held:  # a port where nobody listens
+        held.bind(("127.0.0.1", 0))
+        offered(bare, held.getsockname()[1])
+        client = bare.client("admin")
+        assert "is not running" in client.get(START).text
+        bare.post(client, "/start/sandbox", page=START)
+        assert "The sandbox does not answer." in client.get(START).text
 
 
 def test_recipes_are_offered_when_it_is_their_turn(room: Room) -> None:
