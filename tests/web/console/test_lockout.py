@@ -11,7 +11,7 @@ from connector.model import now
 from connector.store import audit, tries
 from connector.web.console import browser
 from tests.web.console.room import PASSWORD, Room
-from tests.web.console.test_two_factor import code, set_up
+from tests.web.console.test_two_factor import code, set_up, wrong_codes
 
 HTML = {"Accept": "text/html"}
 OWNER = "owner@example.org"
@@ -75,10 +75,12 @@ def test_a_cookie_that_was_stolen_is_slowed_down_like_everybody(room: Room) -> N
 
 @pytest.mark.parametrize("forged", ["", "x", "eyJicm93c2VyIjoieCJ9.aaaaaa.bbbb", "other"])
 def test_a_cookie_of_ones_own_making_helps_nobody(room: Room, forged: str) -> None:
-    value = known(room).get_cookie(browser.COOKIE, path=browser.PATH)
-    assert value is not None
+    cookie = known(room).get_cookie(browser.COOKIE, path=browser.PATH)
+    assert cookie is not None
+    told, _, seal = cookie.value.rpartition(".")
+    other = f"{told}.{'B' if seal[0] == 'A' else 'A'}{seal[1:]}"
     stranger = room.stranger()
-    stranger.set_cookie(browser.COOKIE, forged if forged != "other" else value.value[:-2] + "AA", path=browser.PATH)
+    stranger.set_cookie(browser.COOKIE, other if forged == "other" else forged, path=browser.PATH)
     with time_machine.travel(now(), tick=False):
         for _ in range(entry.FREE["account"] + 1):
             come(room, room.stranger(), "wrong-wrong-wrong", address="198.51.100.1")
@@ -130,8 +132,8 @@ def test_who_knows_the_password_alone_does_not_shut_the_second_door(room: Room) 
     room.post(owner, "/sign-out", page="/me")
     with time_machine.travel(now(), tick=False):
         thief = room.sign_in(OWNER)
-        for _ in range(entry.FREE["second"] + 2):
-            assert room.post(thief, "/sign-in/second", code="000000").status_code == 401
+        for wrong in wrong_codes(key, entry.FREE["second"] + 2):
+            assert room.post(thief, "/sign-in/second", code=wrong).status_code == 401
         assert room.post(thief, "/sign-in/second", code=code(key)).status_code == 401
         assert come(room, owner, PASSWORD)[0] == 303
         assert room.post(owner, "/sign-in/second", code=code(key)).status_code == 303
