@@ -32,7 +32,7 @@ def hostile(room: Room, monkeypatch: pytest.MonkeyPatch) -> Crowd:
 
     def order(*given: object, **more: object) -> object:
         told = plain(*given, **more)  # type: ignore[arg-type]
-        told |= {"order_status_url": f"https://shop.example/{LINK}", "note": "{{ 7*7 }}", "tags": IMAGE}
+        told |= {"order_status_url": f"https://shop.example/{LINK}", "note": "{{ 7919*7919 }}", "tags": IMAGE}
         told["line_items"] = [{"title": EVIL, IMAGE: EVIL, "name": "</script><script>alert(1)</script>"}]
         return told
 
@@ -65,7 +65,7 @@ def test_nothing_that_anybody_wrote_becomes_a_part_of_a_page(room: Room, hostile
             continue
         text = seen.answer.text
         wrong = [
-            each for each in (EVIL, "<img src=x", 'href="javascript:', "href='javascript:", '">49<') if each in text
+            each for each in (EVIL, "<img src=x", 'href="javascript:', "href='javascript:", "62710561") if each in text
         ]
         found += [(seen.path, wrong)] if wrong else []
         escaped += "&lt;script&gt;alert(1)" in text

@@ -27,7 +27,7 @@ def test_an_owner_makes_a_key_that_works_and_is_shown_once(room: Room) -> None:
     with room.store.read() as tx:
         (entry,) = audit.listing(tx, action="key.")
     assert (entry.action, entry.object) == ("key.made", found.id)
-    assert token.rpartition("_")[2] not in str(entry)
+    assert token.split("_", 2)[2] not in str(entry)  # the secret may hold underscores of its own
 
 
 def test_a_key_is_revoked_and_stays_listed(room: Room) -> None:
