@@ -193,7 +193,8 @@ class Crowd:
         trial.allow(self.store, PHONE, f"Phone of {FIRST}", "Ada")
         publish.save(self.store, MAPPING, self.draft() + "\n# a draft\n")
         with self.store.read() as tx:
-            event = tx.execute(select(schema.event.c.id).where(schema.event.c.label == "#1001")).scalars().first()
+            named = select(schema.event.c.id).where(schema.event.c.label == "#1001").order_by(schema.event.c.id)
+            event = tx.execute(named).scalars().first()
         assert event
         self.event = EventId(event)
         trial.plan(self.house.tools, MAPPING, self.draft(), self.event, PHONE, "Ada")
