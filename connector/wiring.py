@@ -318,6 +318,8 @@ class Wiring:
 
     def close(self) -> None:
         """Close what is open."""
+        if "knocks" in self.__dict__:
+            self.knocks.close()
         self.store.close()
 
 

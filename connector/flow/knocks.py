@@ -58,6 +58,7 @@ class Knocks:
         self._unwritten: dict[AccountId, Knock] = {}
         self._lock = threading.Lock()
         self._news = threading.Event()
+        self._ending = threading.Event()
         self._writer: threading.Thread | None = None
 
     def refuse(self, account_id: AccountId, words: str) -> None:
@@ -87,6 +88,15 @@ class Knocks:
         )
         return _joined(shared, late)
 
+    def close(self) -> None:
+        """Write down what was noted, and end the thread that does."""
+        with self._lock:
+            writer = self._writer
+        if writer is not None:
+            self._ending.set()
+            self._news.set()
+            writer.join()
+
     def _note(self, account_id: AccountId, knock: Knock) -> None:
         with self._lock:
             for kept in (self._here, self._unwritten):
@@ -98,16 +108,17 @@ class Knocks:
 
     def _write(self) -> None:
         """Write down what was noted, now and whenever there is more."""
-        pause = threading.Event()
-        while self._news.wait():
+        ended = False
+        while not ended and self._news.wait():
             self._news.clear()
+            ended = self._ending.is_set()
             with self._lock:
                 found, self._unwritten = self._unwritten, {}
             for account_id, knock in found.items():
                 if not self._slate.add(account_id, knock.refused, _told(knock)):
                     with self._lock:  # it is added to what comes next
                         self._unwritten[account_id] = _joined(knock, self._unwritten.get(account_id, Knock()))
-            pause.wait(PAUSE)
+            self._ending.wait(PAUSE)
 
 
 def _joined(before: Knock, after: Knock) -> Knock:

@@ -123,3 +123,15 @@ def soon(look: Callable[[], Found], enough: Callable[[Found], bool]) -> Found:
     while not enough(found := look()) and time.monotonic() < end:
         time.sleep(0.01)
     return found
+
+
+def test_whoever_closes_it_leaves_nothing_unwritten_and_no_thread_behind() -> None:
+    paper = Paper()
+    knocks = Knocks(paper)
+    knocks.close()  # which nobody has to have knocked at
+    for _ in range(50):
+        knocks.refuse(SHOP, "not signed")
+    knocks.close()
+    assert sum(paper.written) == 50
+    assert knocks._writer is not None
+    assert not knocks._writer.is_alive()
