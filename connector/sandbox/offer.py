@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from connector.errors import ConfigurationError
 from connector.flow import playground
 from connector.sandbox.orders import SHOP
 from connector.sandbox.server import GRAPH_VERSION, PHONE_NUMBER_ID, WABA_ID
+from connector.sandbox.stage import free_port
 
 PORT = 9400
 SHOP_NAME, NUMBER_NAME = "sandbox-shop", "sandbox-number"
@@ -49,7 +51,7 @@ def prepare(data: Path) -> dict[str, str]:
     keys = known.get("keys") or {
         name: secrets.token_hex(16) for name in ("graph_token", "app_secret", "client_secret", "verify_token")
     }
-    port = int(known.get("port") or _free_port())
+    port = int(known.get("port") or _port())
     playground.write(data, offer(port, keys) | {"webhooks": known.get("webhooks", {})})
     return {variable: keys[name] for variable, name in _COMMAND.items()}
 
@@ -102,12 +104,8 @@ def words(data: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _free_port() -> int:
-    for port in (PORT, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ConfigurationError("No port is free for the sandbox.")
+def _port() -> int:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", PORT))
+        return PORT
+    return free_port()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
@@ -21,6 +22,8 @@ from rich.text import Text
 from connector.errors import ConfigurationError
 
 START_SECONDS = 60.0
+PORTS = range(20_000, 30_000)
+"""Of these :func:`free_port` draws one; systems give outgoing connections higher ones."""
 _OURS = ("CONNECTOR_", "DATABASE_URL", "REDIS_URL", "PROMETHEUS_MULTIPROC_DIR")
 
 
@@ -81,10 +84,15 @@ def _answers(url: str) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, and none of those that go to whoever connects somewhere.
+
+    One of these may be taken before we listen, and who knocks often enough at a closed one is connected to himself.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ConfigurationError(f"No port from {PORTS[0]} to {PORTS[-1]} is free.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -8,12 +8,13 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.sandbox.stage import free_port
 from connector.settings import Settings
 from connector.wiring import Wiring
 from tests.stories.kit import OURS, Stage, Whatsapp
@@ -31,7 +32,8 @@ def open_stage(_migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     stages: list[Stage] = []
 
     def open_one(**given: Any) -> Stage:
-        stack, port = ExitStack(), _free_port()
+        stack = ExitStack()
+        port = stack.enter_context(_own_port())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="story-"))  # short, as socket paths must be
         data = Path(folder) / "data"
         data.mkdir(mode=0o700)
@@ -50,7 +52,17 @@ def open_stage(_migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         stage.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def _own_port() -> Iterator[int]:
+    """Keep a port for one stage among all that run on this machine, also while nobody listens on it."""
+    while True:
+        port = free_port()
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0connector-story-{port}")  # a name without a file: it goes with the process, however that ends
+        except OSError:
+            mark.close()
+        else:
+            break
+    with mark:
+        yield port
