@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from connector.flow import accounts, publish, templates
 from connector.flow.intake import Intake
@@ -51,7 +51,7 @@ TOKEN = "graph-token-d0e5"
 VERIFY = "verify-1b9c"
 OURS = ("CONNECTOR_", "DATABASE_URL", "REDIS_URL", "PROMETHEUS_MULTIPROC_DIR")
 """How the names of the connector's variables begin."""
-PATIENCE = 90.0
+PATIENCE = 240.0
 """Seconds until something that ought to come is given up; it comes in a few, but machines have bad moments."""
 IN_DOUBT = 10
 """The shortest window that an account may have."""
@@ -70,6 +70,34 @@ class Whatsapp(SandboxServer):
         if self.mood is None:
             return super().answer(call)
         return self.mood(call, super().answer)
+
+
+class Gate:
+    """A mood of the stand-in: it takes every send, and answers so many; the rest hear nothing until it opens wider."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self._answered = 0
+        self._news = threading.Condition()
+
+    def __call__(self, call: Call, usual: Callable[[Call], Answer]) -> Answer:
+        answer = usual(call)
+        if is_send(call):
+            with self._news:
+                self.came += 1
+                turn = self.came
+                self._news.wait_for(lambda: turn <= self._answered, PATIENCE)
+        return answer
+
+    def open(self, more: int = 1_000_000) -> None:
+        """Answer all that came so far, and so many more."""
+        with self._news:
+            self._answered = self.came + more
+            self._news.notify_all()
+
+    def held(self) -> int:
+        """Return how many wait for their answer."""
+        return max(0, self.came - self._answered)
 
 
 def webhook(topic: str, order: Order) -> tuple[bytes, dict[str, str]]:
@@ -245,6 +273,13 @@ class Stage:
             owner = leases.holder(tx, f"deliver:{self.number}")
         return int(owner.split(":")[1]) if owner else 0
 
+    def sending(self, pid: int) -> int:
+        """Return how many messages a process has in flight, or had when it came to its end."""
+        its = message.c.lease_owner.contains(f":{pid}:")
+        with self.store.read() as tx:
+            query = select(func.count()).where(message.c.state == State.SENDING, its)
+            return int(tx.execute(query).scalar_one())
+
     # -- posting ----------------------------------------------------------------------------------------
 
     def post(self, mix: Mix, **options: Any) -> Posted:
@@ -368,7 +403,7 @@ class Stage:
             part.send(signal.SIGKILL, group=True)
         for part in self.parts:
             part.ended(PATIENCE)
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         while left := self.processes():
             assert time.monotonic() < end, f"these do not end: {left}"
             for pid in left:

@@ -48,7 +48,7 @@ class Outage:
 
 
 def test_an_api_that_fails_for_a_while_loses_nothing_and_doubles_nothing(open_stage: OpenStage) -> None:
-    stage = open_stage(error_rate=1.0).set_up()
+    stage = open_stage(error_rate=1.0).set_up(in_doubt_seconds=30)
     stage.run("--workers", "1")
     assert stage.post(Mix(total=20), seed=1).ok
     stage.until("all were refused", lambda: stage.whatsapp.stats()["refused"].get("131000", 0) >= 20)

@@ -26,10 +26,10 @@ def test_told_to_stop_it_awaits_what_is_in_flight_and_goes_on_at_the_next_start(
     for seed, stop in enumerate((ctrl_c, sigterm_to_all_twice), 1):
         before = stage.taken()
         part = stage.run("--workers", "1")
-        assert stage.post(Mix(total=50), seed=seed).ok
+        assert stage.post(Mix(total=80), seed=seed).ok
         stage.until("some are in flight", lambda before=before: stage.taken() >= before + 15)
         stop(part)
-        assert part.ended(2 * GRACE_SECONDS) == 0
+        assert part.ended(4 * GRACE_SECONDS) == 0
         assert stage.processes() == {}, "nothing outlives an orderly stop"
         told = stage.states()
         assert not told.get(State.SENDING)
@@ -39,4 +39,4 @@ def test_told_to_stop_it_awaits_what_is_in_flight_and_goes_on_at_the_next_start(
         assert stage.taken() == planned - told[State.WAITING], "every answer was awaited and written down"
     stage.whatsapp.configure(latency_ms=50)
     stage.run("--workers", "1")
-    stage.audit(100)
+    stage.audit(160)

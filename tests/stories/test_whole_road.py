@@ -19,7 +19,7 @@ def test_a_paid_order_becomes_a_message_and_its_receipts_come_home(open_stage: O
     part = stage.run()
     _tell_the_story(stage)
     part.send(signal.SIGTERM)
-    assert part.ended(GRACE_SECONDS) == 0
+    assert part.ended(4 * GRACE_SECONDS) == 0
     assert stage.processes() == {}
 
 

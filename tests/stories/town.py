@@ -74,7 +74,7 @@ class Town:
         stage.shop_url = stage.wiring.settings.webhook_url(shop.token)
         self.shop.configure(webhook_url=stage.shop_url)
         self.org.configure(webhook_url=stage.wiring.settings.webhook_url(org.token))
-        stage.connect_number()
+        stage.connect_number(in_doubt_seconds=60)  # longer than it takes to come back after a fall
         for name in MAPPINGS:
             publish.save(stage.store, name, (ROOT / "mappings" / f"{name}.toml").read_text())
             publish.publish(stage.store, stage.wiring.registry, name)
@@ -241,6 +241,6 @@ def eventually(town: Town, wanted: Mapping[str, Callable[[], bool]]) -> None:
         return not left
 
     try:
-        town.stage.until("all of it", all_hold, seconds=120.0)
+        town.stage.until("all of it", all_hold)
     except AssertionError as fault:
         raise AssertionError(f"Not so: {', '.join(left)}. {fault}") from None
