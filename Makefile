@@ -8,7 +8,7 @@ TEST_LOCK := .ci/requirements-test.txt
 BUILD_LOCK := .ci/requirements-build.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check format bench docs lock clean
+.PHONY: help demo run test search check format bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(VENV)/test.stamp ## Check style, types and floors
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+search: $(VENV)/test.stamp ## Try the properties on other inputs than always
+	@$(BIN)/pytest -n auto --hypothesis-profile=default -m hypothesis
 
 format: $(VENV)/test.stamp ## Bring the code into form
 	@$(BIN)/ruff check --fix

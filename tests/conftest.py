@@ -127,7 +127,7 @@ def postgres_store(_migrated_database: str) -> Iterator[Store]:
     """A migrated, empty store on PostgreSQL."""
     with closing(Store(_migrated_database)) as store:
         with store.write() as tx:
-            tx.exec_driver_sql("SET lock_timeout = '10s'")
+            tx.exec_driver_sql("SET LOCAL lock_timeout = '60s'")
             tx.exec_driver_sql(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE")
         yield store
 
