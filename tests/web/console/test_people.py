@@ -152,7 +152,8 @@ def test_a_merge_says_first_what_comes_together(scene: Traffic, room: Room) -> N
     scene.entry(gone, ConsentState.REVOKED)
     client, page = room.client("admin"), f"/people/{keep}/merge?other={gone}"
     text = read(client, page)
-    assert "Becomes a part of it" in text
+    assert "Becomes a part of it: <bdi>Zoë M</bdi>" in text
+    assert OTHER in text, "whoever may do this for good sees the whole number: ends of numbers are often the same"
     assert "revoked" in text
     room.post(client, f"/people/{keep}/merge", page=page, other=gone, reason="said so")
     with room.store.read() as tx:
