@@ -27,8 +27,8 @@ _FEWEST_DIGITS = 6
 
 
 def text(value: str) -> str:
-    """Hide a text, its length too; a word of ours is left of it: its first letter."""
-    return f"{value[0]}{DOTS}" if value and value[0].isalpha() else DOTS if value else ""
+    """Hide a text, its length too; of a word its first letter is left, but where that is the whole of it: 김, 李."""
+    return f"{value[0]}{DOTS}" if len(value) > 1 and value[0].isalpha() else DOTS if value else ""
 
 
 def sentence(words: str) -> str:

@@ -70,6 +70,12 @@ def test_no_number_that_could_be_called_is_shown(digits: str) -> None:
         assert spelled not in str(mask.payload({"number": spelled}))
 
 
+@pytest.mark.parametrize("name", ["김", "李", "X"])
+def test_of_a_name_that_is_one_letter_nothing_is_left(name: str) -> None:
+    assert mask.text(name) == mask.DOTS
+    assert mask.payload({"last_name": name}) == {"last_name": mask.DOTS}
+
+
 @settings(deadline=None)
 @given(first=st.characters(categories=("L",)), rest=st.text(min_size=1))
 def test_of_a_text_only_its_first_letter_is_left(first: str, rest: str) -> None:
