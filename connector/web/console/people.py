@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from flask import Response, render_template, request
 
@@ -15,7 +16,7 @@ from connector.model import ConsentState, Contact, ContactId, Permission, Purpos
 from connector.store import Transaction, about, consents, counts, find, labels, look
 from connector.store import people as rows_of
 from connector.store.views import EventFilter
-from connector.web.console.frame import console, may, needs, store
+from connector.web.console.frame import console, may, needs, store, tools
 from connector.web.console.lists import Sheet, address, argument, as_csv, id_argument, one_of
 from connector.web.console.sight import sees_people
 
@@ -70,7 +71,21 @@ def people() -> str | Response:
             before=before,
             address=address,
             unread=counts.troubled(tx),
+            nameless=_nameless() if found and not term else [],
         )
+
+
+def _nameless() -> list[str]:
+    """Return the accounts that could tell who people are, and have no contact mapping in force that asks them."""
+    catalogue = tools().desk.catalogue
+    catalogue.refresh()
+    return [
+        each.account.name
+        for each in tools().directory.all_()
+        if each.account.active
+        and (files("mappings") / each.account.adapter / "contact.toml").is_file()
+        and not catalogue.contacts(each.account)
+    ]
 
 
 def allowed(term: str) -> bool:

@@ -8,9 +8,11 @@ import re
 
 import pytest
 
+from connector.flow import publish
 from connector.model import ConsentState, ContactId, Purpose
 from connector.store import audit, consents, labels, people
 from tests.scene import PHONE, START
+from tests.web.conftest import RECIPES
 from tests.web.console.room import Room
 from tests.web.console.traffic import EVIL, Traffic, assert_plain, listed, read
 
@@ -145,6 +147,19 @@ def test_a_block_says_why_and_is_lifted_again(scene: Traffic, room: Room) -> Non
     assert "disputed order" not in read(client, page)
     with room.store.read() as tx:
         assert [e.action for e in audit.listing(tx, object_=contact)] == ["person.unblocked", "person.blocked"]
+
+
+def test_who_sees_no_names_is_told_what_would_bring_them(scene: Traffic, room: Room) -> None:
+    client = room.client("admin")
+    assert "Nobody reads yet" not in read(client, "/people"), "nobody is known at all: the page says something else"
+    scene.person()
+    assert "Nobody reads yet what main-store tells of people" in read(client, "/people")
+    assert "/mappings/new#recipes-h" in read(client, "/people")
+    assert "/mappings/new#recipes-h" not in read(room.client("viewer"), "/people")
+    publish.save(room.store, "shopify/contact", (RECIPES / "contact.toml").read_text("utf-8"))
+    publish.publish(room.store, room.tools.registry, "shopify/contact")
+    room.tools.desk.catalogue.refresh(at_most_old=0)
+    assert "Nobody reads yet" not in read(client, "/people")
 
 
 def test_a_merge_says_first_what_comes_together(scene: Traffic, room: Room) -> None:
