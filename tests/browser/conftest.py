@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.stories.conftest import open_stage as open_stage
 
@@ -61,6 +61,11 @@ class Window:
         answer = self.page.goto(self.url + path if path.startswith("/") else path)
         assert answer is not None
         return answer.status
+
+    def press(self, button: Locator) -> None:
+        """Click what leads to another page, and wait until that is there."""
+        with self.page.expect_navigation():
+            button.click()
 
     def keep(self, name: str, *, whole: bool = False) -> None:
         """Keep a picture of what is seen."""
@@ -108,7 +113,7 @@ def browser() -> Iterator[Browser]:
     path = _chromium()
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=3 * PATIENCE)
         yield started
         started.close()
 

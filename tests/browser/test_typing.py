@@ -42,15 +42,19 @@ def test_what_is_typed_outlives_slow_answers_no_answers_and_the_session(
     page.route("**/preview", lambda route: route.abort("connectionrefused"))
     box.fill("Nobody there")
     expect(trouble).to_contain_text("The connector does not answer")
-    page.locator("#save").click()
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/preview")):
+        page.locator("#save").click()
     expect(box).to_have_value("Nobody there")
+    assert page.url.endswith(EDIT)
     page.unroute("**/preview")
 
     window.context.clear_cookies()
     box.fill("Signed out")
     expect(trouble).to_contain_text("You are signed out")
-    page.locator("#save").click()
+    with page.expect_response(lambda answer: answer.request.method == "GET" and answer.url.endswith(EDIT)):
+        page.locator("#save").click()
     expect(trouble).to_contain_text("You are signed out")
+    expect(box).to_have_value("Signed out")
     assert page.url.endswith(EDIT)
 
     _sign_in_beside(town, email, page)
@@ -76,7 +80,7 @@ def _write_elsewhere_while_a_row_is_added(page: Page) -> None:
         page.locator("button[value='row:c']").click(no_wait_after=True)
     box = page.locator(f"[name='{FIRST}']")
     box.fill("Hello")
-    page.wait_for_timeout(500)  # a preview is due by now, and must not cost the row
+    page.evaluate("new Promise((due) => setTimeout(due, 500))")  # a preview is due by now, and must not cost the row
     with page.expect_response(lambda answer: answer.url.endswith("/edit")):
         for route in held:
             route.continue_()
