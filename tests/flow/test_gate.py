@@ -365,7 +365,9 @@ DEEDS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(deeds=st.lists(DEEDS, max_size=12))
 def test_no_message_leaves_while_the_ledger_says_revoked(sqlite_store: Store, deeds: Sequence[tuple[Any, ...]]) -> None:
     with sqlite_store.write() as tx:

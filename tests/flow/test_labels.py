@@ -105,7 +105,9 @@ def test_one_persons_label_is_not_anothers(store: Store) -> None:
         assert labels.count(tx) == {"vip": 1}
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(batches=st.lists(st.lists(st.tuples(st.sampled_from(["a", "A", "b"]), st.booleans()), max_size=4), max_size=4))
 def test_any_order_of_deltas_ends_as_the_last_of_each_says(sqlite_store: Store, batches: list[list[Any]]) -> None:
     with sqlite_store.write() as tx:

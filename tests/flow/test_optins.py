@@ -223,7 +223,9 @@ def test_an_export_says_all_and_can_be_imported_elsewhere(notary: Notary) -> Non
     assert all(line.endswith("}\n") for line in lines)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(
     st.binary(max_size=300)
     | st.text(max_size=300).map(lambda text: f"phone,state,at\n{text}".encode("utf-8", "replace"))

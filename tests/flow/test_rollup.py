@@ -188,7 +188,9 @@ def an_empty_hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield store
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(seed=st.integers(0, 2**32), course=st.lists(st.sampled_from(WHAT), max_size=60))
 def test_whatever_happens_in_whatever_order_the_counts_are_those_of_the_rows(
     hall: Store, seed: int, course: list[str]

@@ -282,7 +282,9 @@ def test_any_text_is_shown_as_far_as_it_goes(bench: Bench, source: str) -> None:
     assert seen.decision is None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_no_slip_of_the_pen_breaks_a_preview(bench: Bench, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(PAID)))

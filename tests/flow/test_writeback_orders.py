@@ -176,7 +176,9 @@ class Scene:
             self.drain("well")
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(echoes=st.booleans(), steps=st.lists(step, min_size=1, max_size=14))
 def test_in_the_end_the_crm_holds_what_was_wanted_last(
     sqlite_store: Store, echoes: bool, steps: list[tuple[Any, ...]]
