@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
+from playwright.sync_api import Route, expect
 from werkzeug.routing import Rule
 
 from connector.sandbox.orders import orders
@@ -103,6 +104,23 @@ def test_every_page_can_be_read_without_a_script(town: Town) -> None:
     blank = [path for path in paths if window.go(path) >= 500 or len(window.page.locator("body").inner_text()) < 60]
 
     assert blank == []
+
+
+def test_what_happens_while_a_page_is_on_its_way_is_shown_by_its_first_look(town: Town) -> None:
+    window = town.open(town.add("owner"))
+
+    def delay(route: Route) -> None:
+        answer = route.fetch()
+        if not route.request.is_navigation_request():
+            return route.fulfill(response=answer)
+        headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
+        return route.fulfill(status=200, headers=headers, body=answer.text().replace("<h1>Messages", "<h1>Long ago"))
+
+    window.page.route("**/messages", delay)
+    window.go("/messages")
+    expect(window.page.locator("h1")).to_have_text("Messages")
+    expect(window.page.locator("#live-state")).to_have_text("Live")
+    assert window.wrong == []
 
 
 def test_a_viewer_sees_nobody_by_name_or_number(town: Town) -> None:

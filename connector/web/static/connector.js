@@ -73,7 +73,7 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.getElementById("main");
       if (!next || busy()) return;
-      if (seen !== null && next.innerHTML !== seen) {
+      if (next.innerHTML !== seen) {
         const known = new Set(Array.from(main.querySelectorAll(".row-link"), (link) => link.href));
         main.replaceChildren(...next.cloneNode(true).childNodes);
         prepare(main);
@@ -101,10 +101,10 @@
   const name = document.getElementById("zone");
   if (zone) document.cookie = `connector_zone=${zone}; path=/; max-age=31536000; samesite=lax`; // whose days figures are counted in
   if (name && zone) name.textContent = `your own zone, ${zone.replaceAll("_", " ")}`;
+  seen = main?.innerHTML; // as it came, before times are put into the zone
   prepare(document);
   document.addEventListener("drawn", (event) => prepare(event.detail));
   if (main && main.dataset.refresh) {
-    seen = null;
     refresh();
     setInterval(refresh, Number(main.dataset.refresh) * 1000);
   }
