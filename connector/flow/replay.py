@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from connector.errors import ConfigurationError
+from connector.flow import tasks
 from connector.flow.decide import REPLAY
 from connector.flow.tasks import Progress, Tools, kind
 from connector.model import Permission, RequestId
@@ -25,6 +26,8 @@ from connector.store.views import EventFilter, MessageFilter
 
 CHUNK = 1000
 """Requests in one transaction, so that others get their turn."""
+AT_ONCE = 100
+"""Up to so many are put back while one waits; more are a task."""
 STEP = 500
 """Requests that a task puts back at a time: the inbox is worked off oldest first, and what comes in meanwhile
 stands behind no more than these."""
@@ -151,6 +154,12 @@ def run(store: Store, plan: Survey) -> int:
         with store.write() as tx:
             done += requeue.put_back(tx, plan.request_ids[start : start + CHUNK], words=words)
     return done
+
+
+def begin(store: Store, plan: Survey, by: str) -> str:
+    """Begin a task that replays what was surveyed, and return its id; the caller rings for it."""
+    args = {"requests": list(plan.request_ids), "source": plan.source.value}
+    return tasks.begin(store, TASK, args, by, f"Replay {plan.requests:,} requests, from the {plan.source}")
 
 
 @kind(TASK, needs=Permission.REPLAY, again=True, goes_on=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from connector.flow import replay
+from connector.flow import replay, tasks
 from connector.flow.explain import hide_phones
 from connector.flow.replay import Selection
 from connector.model import AccountId, Permission
@@ -18,7 +18,19 @@ from connector.store.tasks import TaskState
 from connector.store.templates import TemplateRow
 from connector.web.api.events import ACCOUNT, reached
 from connector.web.api.forms import Form, Id, Text, Truth, When, Word
-from connector.web.api.frame import PageForm, after_name, needs, page, page_of, pick, record, room, store, tools
+from connector.web.api.frame import (
+    PageForm,
+    actor_name,
+    after_name,
+    needs,
+    page,
+    page_of,
+    pick,
+    record,
+    room,
+    store,
+    tools,
+)
 from connector.web.api.problems import Wrong, conflict, missing
 
 places = room("Accounts", "Connected shops, organisations and numbers; read only.")
@@ -114,9 +126,13 @@ class SurveySchema(Schema):
 
 
 class ReplayedSchema(SurveySchema):
-    """What was put back."""
+    """What was put back, or what does it."""
 
     put_back = fields.Integer(required=True)
+    task = fields.String(
+        required=True,
+        metadata={"description": f"Of more than {replay.AT_ONCE} requests, the task that puts them back; else empty."},
+    )
 
 
 class TaskSchema(Schema):
@@ -222,14 +238,19 @@ def start_replay(given: Mapping[str, Any]) -> dict[str, Any]:
     """Put stored requests back into the inbox
 
     The usual road takes them from there, with everything on it that makes a thing happen once: a message that
-    exists is never sent again.
+    exists is never sent again. Many are put back by a task, some at a time, so that what comes in has its turn.
     """
     plan = _plan(given)
+    if plan.requests > replay.AT_ONCE:
+        task = replay.begin(store(), plan, actor_name())
+        tools().queue.ring(tasks.JOB)
+        record("request.replayed", task, f"{plan.requests} requests by {plan.source}.", requests=plan.requests)
+        return _survey(plan) | {"put_back": 0, "task": task}
     put_back = replay.run(store(), plan)
     if put_back:
         tools().queue.ring("decide")
         record("request.replayed", "", f"{put_back} requests by {plan.source}.", requests=put_back)
-    return _survey(plan) | {"put_back": put_back}
+    return _survey(plan) | {"put_back": put_back, "task": ""}
 
 
 @again.route("/tasks/<ident:id>")

@@ -18,8 +18,6 @@ from connector.web.console.lists import ID, argument, number_argument, one_of, s
 
 MOST = 20_000
 """Requests of one replay; the newest."""
-AT_ONCE = 100
-"""Up to so many are put back while one waits; more are a task."""
 
 
 @console.get("/replay")
@@ -41,7 +39,7 @@ def replay() -> str | AnyResponse:
         what=what,
         capped=len(ids) >= MOST,
         most=MOST,
-        at_once=AT_ONCE,
+        at_once=flow.AT_ONCE,
         sources=Source,
         kept={name: request.args.getlist(name) for name in request.args if name != "source"},
         back=_back(),
@@ -86,12 +84,10 @@ def replay_now() -> AnyResponse:
         return refuse(400, "Nothing was chosen", "The form came without what is to be replayed.", "Begin again.")
     plan = flow.survey_requests(store(), ids, Source(source))
     told = {"requests": plan.requests, "source": source, "known_events": plan.events}
-    if plan.requests > AT_ONCE:
-        args = {"requests": list(plan.request_ids), "source": source}
-        words = f"Replay {plan.requests:,} requests, from the {source}"
-        task = tasks.begin(store(), flow.TASK, args, actor().name, words)
+    if plan.requests > flow.AT_ONCE:
+        task = flow.begin(store(), plan, actor().name)
         tools().queue.ring(tasks.JOB)
-        record("request.replayed", task, words, **told)
+        record("request.replayed", task, f"{plan.requests:,} requests, from the {source}", **told)
         return redirect(f"/tasks/{task}", 303)
     done = flow.run(store(), plan)
     tools().queue.ring("decide")

@@ -146,8 +146,21 @@ def test_templates_accounts_and_replay_are_told(ready: House, api: Caller) -> No
     ready.decide()
     survey = json.loads(api("POST", "/replays/survey", {"term": "#1001"}).data)
     assert (survey["requests"], survey["events"], survey["words"] != []) == (1, 1, True)
-    assert json.loads(api("POST", "/replays", {"term": "#1001"}).data)["put_back"] == 1
+    started = json.loads(api("POST", "/replays", {"term": "#1001"}).data)
+    assert (started["put_back"], started["task"]) == (1, "")
     problem(api("POST", "/replays", {}), 409)
+
+
+def test_many_are_replayed_by_a_task_that_can_be_watched(ready: House, api: Caller) -> None:
+    for number in range(101):
+        ready.post({"id": number}, topic="fulfillments/update")
+    ready.decide()
+    started = json.loads(api("POST", "/replays", {"since": "2020-01-01T00:00:00Z"}).data)
+    assert (started["requests"], started["put_back"]) == (101, 0)
+    assert {row.state for row in ready.rows("request")} == {"done"}, "none is put back while somebody waits"
+    told = api.get(f"/tasks/{started['task']}")
+    assert (told["kind"], told["state"]) == ("replay", "waiting")
+    assert told["words"] == "Replay 101 requests, from the request"
 
 
 def test_consent_is_entered_with_evidence_and_once_by_its_key(ready: House, api: Caller) -> None:
