@@ -90,14 +90,15 @@ def waiting(tx: Transaction, ids: Collection[int]) -> int:
 
 
 def decided(tx: Transaction, ids: Collection[int], since: datetime) -> Counter[tuple[str, str, str]]:
-    """Count what was decided of these requests' events since then: ``(mapping, verdict, reason)`` -> decisions."""
+    """Count what was decided of these requests' events since then: ``(mapping, verdict, reason)`` -> events."""
     found: Counter[tuple[str, str, str]] = Counter()
     what = decision.c.mapping, decision.c.verdict, decision.c.reason
     for chunk in _chunks(sorted(ids)):
         theirs = select(event.c.id).where(event.c.request_id.in_(chunk))
-        query = select(*what, func.count()).where(decision.c.event_id.in_(theirs), decision.c.at >= since)
-        for mapping, verdict, reason, number in tx.execute(query.group_by(*what)):
-            found[mapping, verdict, reason] += number
+        number = func.count(decision.c.event_id.distinct())  # who died in the midst has made some decide twice
+        query = select(*what, number).where(decision.c.event_id.in_(theirs), decision.c.at >= since)
+        for mapping, verdict, reason, events in tx.execute(query.group_by(*what)):
+            found[mapping, verdict, reason] += events
     return found
 
 
