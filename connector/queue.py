@@ -20,6 +20,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue as RqQueue
 from rq import SimpleWorker
+from rq.exceptions import AbandonedJobError
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from connector.log import get
@@ -31,6 +33,8 @@ WAKE_MS = 2000
 DEAF_SECONDS = 1.0
 """After Redis failed us, do not ask again for so long."""
 KEEP_FAILED_SECONDS = 7 * 24 * 3600
+MOST_LOOKED_AT = 50
+"""Of more failed jobs than this, the rest are taken for bugs."""
 
 stopping = threading.Event()
 """Set when this process was told to stop; drains look at it and come to an end."""
@@ -88,11 +92,23 @@ class Bell:
             return False
 
     def failures(self) -> int | None:
-        """Return how many jobs ended in a bug; None while Redis is away."""
+        """Return how many jobs ended in a bug; None while Redis is away.
+
+        RQ files jobs whose worker was killed in the same place. Those are nobody's fault, and were done again.
+        """
         try:
-            return int(self._queue.failed_job_registry.get_job_count(cleanup=False))
+            registry = self._queue.failed_job_registry
+            total = int(registry.get_job_count(cleanup=False))
+            ids = registry.get_job_ids(0, MOST_LOOKED_AT - 1, cleanup=False) if total else []
+            jobs = Job.fetch_many(ids, self._redis, JSONSerializer)
+            return total - sum(1 for job in jobs if job is None or _was_abandoned(job))
         except RedisError:
             return None
+
+
+def _was_abandoned(job: Job) -> bool:
+    result = job.latest_result()
+    return result is not None and AbandonedJobError.__name__ in (result.exc_string or "")
 
 
 def shut_down(url: str) -> None:
