@@ -124,13 +124,14 @@ def open_window(browser: Browser) -> Iterator[OpenWindow]:
     contexts: list[BrowserContext] = []
 
     def open_one(
-        url: str, *, width: int = 1280, height: int = 900, scheme: str = "light", script: bool = True
+        url: str, *, width: int = 1280, height: int = 900, scheme: str = "light", script: bool = True, zone: str = "UTC"
     ) -> Window:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
             java_script_enabled=script,
             reduced_motion="reduce",
+            timezone_id=zone,
         )
         context.set_default_timeout(PATIENCE)
         contexts.append(context)

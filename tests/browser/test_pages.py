@@ -68,6 +68,14 @@ def examples(rule: Rule, known: dict[str, list[str]]) -> list[str]:
     return []
 
 
+def alter(route: Route, before: str, after: str) -> None:
+    """Let a page arrive with another text in it."""
+    answer = route.fetch()
+    headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
+    assert before in answer.text()
+    route.fulfill(status=200, headers=headers, body=answer.text().replace(before, after))
+
+
 def look_at(window: Window, paths: list[str]) -> Iterator[str]:
     """Open page after page, and tell what is wrong with each."""
     for path in paths:
@@ -110,16 +118,29 @@ def test_what_happens_while_a_page_is_on_its_way_is_shown_by_its_first_look(town
     window = town.open(town.add("owner"))
 
     def delay(route: Route) -> None:
-        answer = route.fetch()
-        if not route.request.is_navigation_request():
-            return route.fulfill(response=answer)
-        headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
-        return route.fulfill(status=200, headers=headers, body=answer.text().replace("<h1>Messages", "<h1>Long ago"))
+        if route.request.is_navigation_request():
+            alter(route, "<h1>Messages", "<h1>Long ago")
+        else:
+            route.continue_()
 
     window.page.route("**/messages", delay)
     window.go("/messages")
     expect(window.page.locator("h1")).to_have_text("Messages")
     expect(window.page.locator("#live-state")).to_have_text("Live")
+    assert window.wrong == []
+
+
+def test_times_in_sentences_are_the_viewers_own(town: Town) -> None:
+    window = town.open(town.add("owner"), zone="Asia/Tokyo")
+    told = "It was silent from 2026-01-05 23:30 UTC to 2026-01-06 01:15:20 UTC. <code>2026-01-05 23:30 UTC</code>"
+
+    window.page.route("**/people", lambda route: alter(route, "<h1>", f"<p id=told>{told}</p><h1>"))
+    window.go("/people")
+    times = window.page.locator("#told time")
+    expect(times).to_have_count(2)
+    expect(times.first).to_contain_text("08:30")
+    expect(times.last).to_contain_text("10:15")
+    expect(window.page.locator("#told")).to_contain_text(". 2026-01-05 23:30 UTC")
     assert window.wrong == []
 
 

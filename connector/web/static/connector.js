@@ -19,7 +19,28 @@
     }
   }
 
+  // Sentences that are stored tell times in UTC: they are made the viewer's own too, but in what others wrote.
+  function toldTimes(root) {
+    const told = /(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?) UTC/;
+    const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) {
+      const text = texts.currentNode;
+      if (told.test(text.data) && !text.parentElement.closest("time, code, pre, bdi, textarea, option, script, style, .tel")) found.push(text);
+    }
+    for (let text of found) {
+      for (let hit = told.exec(text.data); hit; hit = told.exec(text.data)) {
+        const time = document.createElement("time");
+        time.dateTime = `${hit[1]}T${hit[2]}Z`;
+        const words = text.splitText(hit.index);
+        text = words.splitText(hit[0].length);
+        words.replaceWith(time);
+      }
+    }
+  }
+
   function prepare(root) {
+    toldTimes(root);
     localTimes(root);
     for (const button of root.querySelectorAll("button.copy")) button.hidden = !navigator.clipboard;
   }
