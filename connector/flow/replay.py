@@ -148,12 +148,8 @@ def survey_requests(store: Store, ids: Collection[int], source: Source = Source.
 
 def run(store: Store, plan: Survey) -> int:
     """Put the surveyed requests back into the inbox and return how many; the bell is the caller's to ring."""
-    words = REPLAY if plan.source is Source.MAPPING else ""
-    done = 0
-    for start in range(0, plan.requests, CHUNK):
-        with store.write() as tx:
-            done += requeue.put_back(tx, plan.request_ids[start : start + CHUNK], words=words)
-    return done
+    chunks = (plan.request_ids[start : start + CHUNK] for start in range(0, plan.requests, CHUNK))
+    return sum(_put_back(store, chunk, plan.source) for chunk in chunks)
 
 
 def begin(store: Store, plan: Survey, by: str) -> str:
@@ -166,7 +162,7 @@ def begin(store: Store, plan: Survey, by: str) -> str:
 def _work(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
     """Put the requests of a task back, a step at a time, each when the one before has been worked off."""
     ids = [RequestId(int(number)) for number in task.args["requests"]]
-    words = REPLAY if task.args["source"] == Source.MAPPING.value else ""
+    source = Source(task.args["source"])
     at, done = int(task.kept.get("at", 0)), int(task.kept.get("put_back", 0))
 
     def tell(left: int) -> None:
@@ -175,12 +171,16 @@ def _work(tools: Tools, task: Task, progress: Progress) -> Mapping[str, Any]:
     _settle(tools.store, ids[max(0, at - STEP) : at], tell)
     while at < len(ids):
         step = ids[at : at + STEP]
-        with tools.store.write() as tx:
-            done += requeue.put_back(tx, step, words=words)
+        done += _put_back(tools.store, step, source)
         tools.queue.ring("decide")
         at += len(step)
         _settle(tools.store, step, tell)
     return {"put_back": done, "asked": len(ids), "decided": _decided(tools.store, ids, task.started_at)}
+
+
+def _put_back(store: Store, ids: Collection[RequestId], source: Source) -> int:
+    with store.write() as tx:
+        return requeue.put_back(tx, ids, words=REPLAY if source is Source.MAPPING else "")
 
 
 def _settle(store: Store, step: Collection[RequestId], tell: Callable[[int], None]) -> None:
