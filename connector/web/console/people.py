@@ -52,6 +52,7 @@ def people() -> str | Response:
         "blocked": one_of("blocked", ("1",)),
     }
     given = {name: value for name, value in given.items() if value}
+    nameless = [] if term else _nameless()
     with store().read() as tx:
         refused = REFUSED if term and not allowed(term) else ""
         ids = None if not term else [] if refused else who_is_meant(tx, term)
@@ -71,7 +72,7 @@ def people() -> str | Response:
             before=before,
             address=address,
             unread=counts.troubled(tx),
-            nameless=_nameless() if found and not term else [],
+            nameless=nameless,
         )
 
 
