@@ -30,12 +30,13 @@ from connector.flow.catalogue import Catalogue
 from connector.flow.deliver import Drain
 from connector.mapping import Situation, load, plan
 from connector.model import Message, Request, Send, State, Verified, now
+from connector.sandbox.stage import free_port
 from connector.store import outbox
 from tests.benchmarks import figures as figures_
 from tests.benchmarks import http_load, orders, write_back
 from tests.benchmarks.http_load import Load
 from tests.benchmarks.mock_graph import MockGraph
-from tests.benchmarks.stage import APP_SECRET, RECIPE, SECRET, Stage, _free_port, stage, tree_cpu
+from tests.benchmarks.stage import APP_SECRET, RECIPE, SECRET, Stage, stage, tree_cpu
 
 CONNECTIONS = 32
 THREADS = 200
@@ -110,7 +111,7 @@ def measure_acks(database: str, count: int) -> dict[str, float]:
 
 @contextmanager
 def _bare_flask() -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     environ = os.environ | {"BENCH_SECRET": SECRET}
     command = [sys.executable, "-m", "tests.benchmarks.bare_flask", str(port), "1"]
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)

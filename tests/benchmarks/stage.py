@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from connector.model import (
     new_id,
     now,
 )
+from connector.sandbox.stage import free_port
 from connector.settings import Settings
 from connector.store import mappings, migrate, outbox
 from connector.wiring import Wiring
@@ -184,7 +184,7 @@ def stage(database: str) -> Iterator[Stage]:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("CONNECTOR_", "DATABASE_URL", "REDIS_URL"))
-        } | {"CONNECTOR_DATA": str(data), "CONNECTOR_PORT": str(_free_port())}
+        } | {"CONNECTOR_DATA": str(data), "CONNECTOR_PORT": str(free_port())}
         if server is not None:
             server.start(watched=os.getpid())
             name = f"bench_{uuid.uuid4().hex[:8]}"
@@ -222,9 +222,3 @@ def tree_cpu(root: int) -> float:
         total += used.get(process, 0.0)
         todo += parents.get(process, [])
     return total
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

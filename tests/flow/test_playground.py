@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import stat
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,6 +18,7 @@ from connector.sandbox.server import SandboxServer
 from connector.sandbox.shopify import SandboxShop
 from connector.settings import Settings
 from connector.store import Store
+from connector.testing.vendor import nobody
 from connector.wiring import Wiring
 
 KEYS = {name: f"{name}-5d1e" for name in ("graph_token", "app_secret", "client_secret", "verify_token")}
@@ -73,9 +73,8 @@ def test_a_file_that_cannot_be_read_says_what_to_do(tools: Wiring) -> None:
 
 
 def test_a_sandbox_that_is_not_running_says_so(tools: Wiring) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and nobody listens there
-        playground.write(tools.settings.data, offer.offer(taken.getsockname()[1], KEYS))
+    with nobody() as url:
+        playground.write(tools.settings.data, offer.offer(int(url.rpartition(":")[2]), KEYS))
         found = playground.read(tools.settings.data)
         assert found is not None
         assert not playground.is_up(found)

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from connector.testing.vendor import nobody
+
 Behaviour = Callable[[socket.socket, bytes], bool]
 """Given the connection and one whole request; True where it stays open for another."""
 
@@ -109,9 +111,8 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def closed_port() -> Iterator[int]:
     """A port where nobody listens, and which nobody else is given meanwhile."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
+    with nobody() as url:
+        yield int(url.rpartition(":")[2])
 
 
 @dataclass

@@ -11,8 +11,8 @@ from rq.registry import StartedJobRegistry
 
 from connector.queue import Bell, work
 from tests.servers import Valkey
+from tests.web.conftest import until
 
-PATIENCE = 90.0
 WORK = "import sys; from connector.queue import work; work(sys.argv[1], name='doomed')"
 
 
@@ -29,10 +29,10 @@ def test_a_job_whose_worker_was_killed_is_no_fault_of_the_program(valkey: Valkey
     queue = bell._queue
     job = queue.enqueue("time.sleep", 600)
     with subprocess.Popen([sys.executable, "-c", WORK, valkey.url]) as worker:
-        deadline = time.monotonic() + PATIENCE
-        while job.get_status() is not JobStatus.STARTED and time.monotonic() < deadline:
-            time.sleep(0.05)
-        worker.kill()
+        try:
+            until(lambda: job.get_status() is JobStatus.STARTED)
+        finally:
+            worker.kill()
     StartedJobRegistry(queue=queue).cleanup(timestamp=time.time() + 24 * 3600)
     assert queue.failed_job_registry.get_job_ids() == [job.id], "RQ took it for a failure"
     assert bell.failures() == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from connector.flow import accounts, playground, publish
 from connector.sandbox import offer
 from connector.sandbox.server import SandboxServer
 from connector.sandbox.shopify import SandboxShop
+from connector.testing.vendor import nobody
 from tests.web.conftest import RECIPES
 from tests.web.console.room import Room
 
@@ -81,9 +81,8 @@ def test_something_happens_in_the_sandbox_by_a_button(bare: Room, sandbox: Sandb
 
 
 def test_a_sandbox_that_is_gone_is_told_as_such(bare: Room) -> None:
-    with socket.socket() as held:  # a port where nobody listens
-        held.bind(("127.0.0.1", 0))
-        offered(bare, held.getsockname()[1])
+    with nobody() as url:
+        offered(bare, int(url.rpartition(":")[2]))
         client = bare.client("admin")
         assert "is not running" in client.get(START).text
         bare.post(client, "/start/sandbox", page=START)
